@@ -1,0 +1,115 @@
+"""Tests and intervals for paired differences. Arrays of differences have shape (n,), one entry a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+Floats = npt.NDArray[np.float64]
+
+EXACT_UP_TO = 12  # seeds; 2^12 sign patterns are enumerated, more are sampled
+FLIPS = 100_000
+_TIE = 1e-9  # relative: means that differ by rounding alone count as equal
+
+
+@dataclass(frozen=True)
+class SignFlip:
+    """One-sided p-values of a sign-flip test: that the mean is greater, and that it is less."""
+
+    greater: float
+    less: float
+
+    @property
+    def two_sided(self) -> float:
+        """Twice the smaller one, at most 1; for the sign-flip distribution, the two-sided p-value."""
+        return min(1.0, 2.0 * min(self.greater, self.less))
+
+
+def sign_flip_test(differences: Floats, null: float = 0.0) -> SignFlip:
+    """Permutation test of the mean of paired differences against `null`, by flipping signs.
+
+    Under the null the differences are symmetric about it, so every pattern of signs is equally likely. With at most
+    `EXACT_UP_TO` differences all patterns are enumerated; with more, `FLIPS` seeded random patterns are drawn and the
+    observed one is added to them, which keeps the test valid.
+
+    Args:
+        differences: (n,), finite.
+        null: The mean under the null hypothesis.
+
+    Raises:
+        ValueError: If there is no difference, or one is not finite.
+    """
+    shifted = np.asarray(differences, dtype=np.float64) - null
+    if shifted.size == 0 or not np.isfinite(shifted).all():
+        raise ValueError("the sign-flip test needs at least one difference, all of them finite")
+    signs = _signs(shifted.size)
+    means = signs @ shifted
+    observed = shifted.sum()
+    slack = _TIE * np.abs(shifted).sum()
+    added = 0 if shifted.size <= EXACT_UP_TO else 1
+    total = len(means) + added
+    greater = (np.count_nonzero(means >= observed - slack) + added) / total
+    less = (np.count_nonzero(means <= observed + slack) + added) / total
+    return SignFlip(float(greater), float(less))
+
+
+@lru_cache(maxsize=8)
+def _signs(n: int) -> Floats:
+    if n <= EXACT_UP_TO:
+        patterns = np.arange(2**n)[:, None] >> np.arange(n)
+        return np.asarray(1.0 - 2.0 * (patterns & 1))
+    generator = np.random.default_rng(20251002 + n)
+    return generator.choice(np.array([-1.0, 1.0]), size=(FLIPS, n))
+
+
+def minimum_effect_p(differences: Floats, rope: float) -> float:
+    """Two-sided sign-flip p-value against the null that the mean lies within ±`rope`."""
+    above = sign_flip_test(differences, rope).greater
+    below = sign_flip_test(differences, -rope).less
+    return min(1.0, 2.0 * min(above, below))
+
+
+def equivalence_p(differences: Floats, rope: float) -> float:
+    """Two one-sided sign-flip tests: p-value against the null that the mean lies outside ±`rope`.
+
+    The larger of the two one-sided p-values (Schuirmann 1987).
+    """
+    return max(sign_flip_test(differences, -rope).greater, sign_flip_test(differences, rope).less)
+
+
+def paired_t_interval(differences: Floats, confidence: float = 0.95) -> tuple[float, float]:
+    """The paired t interval of the mean; infinite for a single difference, a point where all are equal."""
+    mean = float(np.mean(differences))
+    if differences.size < 2:
+        return -np.inf, np.inf
+    half = stats.t.ppf(0.5 + confidence / 2, differences.size - 1) * stats.sem(differences)
+    return mean - float(half), mean + float(half)
+
+
+def standardized_mean(differences: Floats) -> float:
+    """d_z: the mean over the standard deviation; NaN for a single difference, signed infinity for equal ones."""
+    if differences.size < 2:
+        return float("nan")
+    mean, deviation = float(np.mean(differences)), float(np.std(differences, ddof=1))
+    if deviation <= _TIE * abs(mean):
+        return float(np.copysign(np.inf, mean)) if mean else 0.0
+    return mean / deviation
+
+
+def probability_of_superiority(differences: Floats, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Share of positive differences, ties as a half, with its Clopper-Pearson interval."""
+    n = differences.size
+    wins = float(np.count_nonzero(differences > 0) + 0.5 * np.count_nonzero(differences == 0))
+    tail = (1.0 - confidence) / 2
+    low = float(stats.beta.ppf(tail, wins, n - wins + 1)) if wins > 0 else 0.0
+    high = float(stats.beta.ppf(1 - tail, wins + 1, n - wins)) if wins < n else 1.0
+    return wins / n, low, high
+
+
+def smallest_p(n: int) -> float:
+    """The smallest two-sided p-value that the sign-flip test can reach with n differences."""
+    return 2.0 / 2**n if n <= EXACT_UP_TO else 2.0 * max(1.0 / (FLIPS + 1), 1.0 / 2**n)

@@ -1,0 +1,120 @@
+"""A study as a table: one row a run, with its parameters and the metrics it ended with.
+
+The records under the storage folder and the runs in MLflow hold the same numbers, and give the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.records import BrokenRecordError, PackRecord, read_records, records_folder
+
+PARAMETERS: Mapping[str, type] = {
+    "dataset": str,
+    "encoder": str,
+    "loss": str,
+    "miner": str,
+    "margin": float,
+    "lr": float,
+    "seed": int,
+    "epochs": int,
+    "batch_size": int,
+    "sampler": str,
+    "samples_per_class": int,
+    "embedding_dim": int,
+    "normalized": bool,
+}
+TAGS = ("pack", "code_version", "data_digest")
+
+
+class StudyNotFoundError(LookupError):
+    """There is no such study where it was looked for."""
+
+
+def load_study(name: str, storage: str | Path = "results", tracking_uri: str | None = None) -> pd.DataFrame:
+    """Reads a study's runs.
+
+    Args:
+        name: The study's name.
+        storage: Folder that holds ``<name>/records``; read unless `tracking_uri` is given.
+        tracking_uri: MLflow's address; reads the experiment `name` there instead.
+
+    Returns:
+        One row a run, in order of key: ``key``, the parameters (`PARAMETERS`), ``diverged`` (bool), the tags (`TAGS`),
+        and a column for each metric with its last value. Warnings are in ``frame.attrs["warnings"]``.
+
+    Raises:
+        StudyNotFoundError: If there is no such study, or it has no runs.
+    """
+    if tracking_uri is None:
+        frame = _from_records(records_folder(Path(storage), name))
+        place = str(Path(storage) / name)
+    else:
+        frame = _from_mlflow(name, tracking_uri)
+        place = tracking_uri
+    if frame is None or frame.empty:
+        raise StudyNotFoundError(f"no runs of a study {name!r} in {place}: run `python -m study.run --name {name}`")
+    warnings = frame.attrs.get("warnings", [])
+    described = ["key", *PARAMETERS, "diverged", *TAGS]
+    metrics = sorted(column for column in frame.columns if column not in described)
+    frame = frame[[*described, *metrics]].sort_values("key").drop_duplicates("key").reset_index(drop=True)
+    frame.attrs["warnings"] = warnings
+    return frame
+
+
+def _from_records(folder: Path) -> pd.DataFrame | None:
+    rows: list[dict[str, Any]] = []
+    warnings: list[str] = []
+    for record in read_records(folder):
+        if isinstance(record, BrokenRecordError):
+            warnings.append(str(record))
+        else:
+            rows.extend(record_rows(record))
+    frame = pd.DataFrame(rows)
+    frame.attrs["warnings"] = warnings
+    return frame
+
+
+def record_rows(record: PackRecord) -> list[dict[str, Any]]:
+    """A record's runs as rows: key, parameters, tags, and the last value of each metric."""
+    order = record.points.sort_values("epoch", kind="stable")
+    last = order.groupby(["key", "metric"], observed=True, sort=False)["value"].last()
+    by_run: dict[str, dict[str, float]] = {run.key: {} for run in record.runs}
+    for (key, metric), value in last.items():
+        by_run[key][metric] = float(value)
+    return [_row(run.key, run.params, run.tags, by_run[run.key]) for run in record.runs]
+
+
+def _from_mlflow(name: str, tracking_uri: str) -> pd.DataFrame | None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        return None
+    rows, token = [], None
+    while True:
+        page = client.search_runs(
+            [experiment.experiment_id],
+            "tags.level = 'run' and attributes.status = 'FINISHED'",
+            max_results=1000,
+            page_token=token,
+        )
+        for run in page:
+            rows.append(_row(run.data.tags["key"], run.data.params, run.data.tags, run.data.metrics))
+        token = page.token
+        if not token:
+            return pd.DataFrame(rows)
+
+
+def _row(key: str, params: Mapping[str, Any], tags: Mapping[str, str], metrics: Mapping[str, float]) -> dict[str, Any]:
+    row: dict[str, Any] = {"key": key, "diverged": tags["diverged"] != "false"}
+    for name, kind in PARAMETERS.items():
+        row[name] = str(params[name]).lower() == "true" if kind is bool else kind(params[name])
+    row.update({name: tags[name] for name in TAGS})
+    row.update(metrics)
+    return row

@@ -1,0 +1,111 @@
+"""From runs to paired differences: one number a seed and loss, averaged over a balanced grid of conditions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.metrics import Metric
+
+LOSSES = ("triplet", "contrastive")
+CONDITION = ("miner", "margin", "lr")
+FIXED = (
+    "encoder",
+    "epochs",
+    "batch_size",
+    "sampler",
+    "samples_per_class",
+    "embedding_dim",
+    "normalized",
+    "data_digest",
+)
+FLOOR = 1e-12  # logarithms of smaller values are taken here: a collapsed embedding has no variance at all
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PairedSample:
+    """One metric on one dataset.
+
+    Attributes:
+        triplet: (n,) a value for each complete seed, on the scale of the test (logarithms for ``"log"`` metrics).
+        contrastive: (n,) the same for the other loss, in the same order of seeds.
+        seeds: How many seeds the study has; those that are not among the n were dropped whole.
+        diverged: Share of diverged runs for each loss.
+        censored: Share of censored runs for each loss; zeros for metrics that are not censored.
+    """
+
+    triplet: Floats
+    contrastive: Floats
+    seeds: int
+    diverged: dict[str, float]
+    censored: dict[str, float]
+
+    @property
+    def differences(self) -> Floats:
+        """(n,) triplet minus contrastive."""
+        return self.triplet - self.contrastive
+
+    @property
+    def missing_share(self) -> float:
+        """Share of the seeds that were dropped."""
+        return 1.0 - len(self.triplet) / self.seeds if self.seeds else 1.0
+
+
+def settings(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The runs of each dataset, apart where a dataset was studied in more than one way.
+
+    Runs that differ in encoder, epochs, batch size and the like answer different questions and are never averaged: such
+    a dataset appears once for each way, named for example ``digits (epochs=10)``.
+    """
+    result = {}
+    for dataset, rows in runs.groupby("dataset", sort=True):
+        varying = [name for name in FIXED if rows[name].nunique() > 1]
+        if not varying:
+            result[str(dataset)] = rows
+            continue
+        for values, part in rows.groupby(varying, sort=True):
+            label = ", ".join(f"{name}={value}" for name, value in zip(varying, values, strict=True))
+            result[f"{dataset} ({label})"] = part
+    return result
+
+
+def balanced_grid(rows: pd.DataFrame) -> pd.DataFrame:
+    """The runs whose miner both losses have: a miner that exists for one loss only stays out."""
+    miners = [set(rows.loc[rows["loss"] == loss, "miner"]) for loss in LOSSES]
+    return rows[rows["miner"].isin(miners[0] & miners[1]) & rows["loss"].isin(LOSSES)]
+
+
+def pair_by_seed(rows: pd.DataFrame, metric: Metric) -> PairedSample:
+    """Averages a metric over the conditions of each seed and pairs the losses.
+
+    Conditions are not replicates: they share their seed's data, weights and batches. A seed counts only if every
+    condition of both losses ended well; otherwise it is dropped whole, for both losses.
+
+    Args:
+        rows: Runs of one dataset, as `balanced_grid` gives them.
+        metric: What to compare.
+    """
+    diverged = {loss: float(rows.loc[rows["loss"] == loss, "diverged"].mean()) for loss in LOSSES}
+    censored = dict.fromkeys(LOSSES, 0.0)
+    if metric.censored_by in rows:
+        for loss in LOSSES:
+            censored[loss] = float(rows.loc[(rows["loss"] == loss) & ~rows["diverged"], metric.censored_by].mean())
+
+    values = rows[metric.column] if metric.column in rows else pd.Series(np.nan, index=rows.index)
+    values = values.where(~rows["diverged"])
+    if metric.scale == "log":
+        values = np.log(values.clip(lower=FLOOR))
+    cells = pd.DataFrame({"seed": rows["seed"], "value": values})
+    cells["cell"] = rows[["loss", *CONDITION]].apply(tuple, axis=1)
+    grid = cells.pivot(index="seed", columns="cell", values="value")
+    complete = grid.dropna()
+    sides = [complete[[cell for cell in grid.columns if cell[0] == loss]] for loss in LOSSES]
+    if any(side.shape[1] == 0 for side in sides):
+        sides = [side.iloc[:0] for side in sides]
+    triplet, contrastive = (side.mean(axis=1).to_numpy(float) for side in sides)
+    return PairedSample(triplet, contrastive, rows["seed"].nunique(), diverged, censored)

@@ -1,0 +1,122 @@
+"""The record of a pack on disk: the truth that MLflow and every report are filled from.
+
+One Parquet file a pack, ``<study>/records/<pack>-<digest>.parquet``: a long table (run, metric, epoch, value), and in
+the schema's metadata a JSON description of the runs. The digest in the name is that of the bytes, so a file that was
+cut short or altered is recognised and never read; the file appears under its name by one atomic rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Value = str | int | float | bool
+
+_DESCRIPTION = b"runs"
+_DIGEST_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """What is known of a run apart from its metrics.
+
+    Attributes:
+        key: Hash of everything that determines the run's result.
+        params: The run's parameters by name.
+        tags: Where it came from (pack, code version, data digest), and ``diverged``.
+    """
+
+    key: str
+    params: Mapping[str, Value]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PackRecord:
+    """The results of a pack.
+
+    Attributes:
+        pack: Its id.
+        finished: When it ended, in milliseconds since 1970.
+        runs: Its runs.
+        points: Columns ``key``, ``metric``, ``epoch``, ``value``; finite values only.
+    """
+
+    pack: str
+    finished: int
+    runs: tuple[RunDescription, ...]
+    points: pd.DataFrame
+
+
+class BrokenRecordError(ValueError):
+    """A record file that does not hold what its name promises."""
+
+
+def records_folder(storage: Path, study: str) -> Path:
+    """Where the records of a study lie."""
+    return storage / study / "records"
+
+
+def write_record(folder: Path, record: PackRecord) -> Path:
+    """Writes a record so that it is there whole or not at all.
+
+    Raises:
+        OSError: If the folder cannot be written; nothing is left behind under the record's name.
+    """
+    description = {"pack": record.pack, "finished": record.finished, "runs": [asdict(run) for run in record.runs]}
+    table = pa.Table.from_pandas(record.points, preserve_index=False)
+    table = table.replace_schema_metadata({_DESCRIPTION: json.dumps(description).encode()})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    content = buffer.getvalue()
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{record.pack}-{_digest(content)}.parquet"
+    partial = folder / f".{path.name}.{os.getpid()}.partial"
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def read_record(path: Path) -> PackRecord:
+    """Reads a record.
+
+    Raises:
+        BrokenRecordError: If the bytes do not have the digest in the file's name.
+    """
+    content = path.read_bytes()
+    if _digest(content) != path.stem.rpartition("-")[2]:
+        raise BrokenRecordError(f"{path} is cut short or altered: move it away, and its runs are trained again")
+    table = pq.read_table(io.BytesIO(content))
+    description = json.loads(table.schema.metadata[_DESCRIPTION])
+    runs = tuple(RunDescription(run["key"], run["params"], run["tags"]) for run in description["runs"])
+    points = table.to_pandas(strings_to_categorical=True)
+    return PackRecord(description["pack"], description["finished"], runs, points)
+
+
+def read_records(folder: Path) -> Iterator[PackRecord | BrokenRecordError]:
+    """All records of a folder in order of name; a broken one comes as its error."""
+    for path in sorted(folder.glob("[!.]*.parquet")) if folder.is_dir() else ():
+        try:
+            yield read_record(path)
+        except BrokenRecordError as error:
+            yield error
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_DIGEST_LENGTH]

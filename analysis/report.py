@@ -1,0 +1,162 @@
+"""``python -m analysis.report --study NAME``: writes a study's verdicts and the report on them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.inference import EXACT_UP_TO, FLIPS
+from analysis.loading import StudyNotFoundError, load_study
+from analysis.metrics import ROPE
+from analysis.pairing import CONDITION, LOSSES, settings
+from analysis.power import ALPHA, LEAST_SEEDS
+from analysis.tables import difference, interval, markdown_table, p_text, terminal_table
+from analysis.verdicts import verdicts
+
+FAMILIES = {
+    "primary": "Which loss performs better: MAP@R on test data",
+    "mechanism": "What the losses do: variances on test data, dynamics in training",
+    "secondary": "Recall@K and accuracies on test data",
+}
+
+
+def report_folder(storage: str | Path, study: str) -> Path:
+    """Where a study's report lies."""
+    return Path(storage) / study / "report"
+
+
+def write_report(study: str, runs: pd.DataFrame, table: pd.DataFrame, folder: Path) -> None:
+    """Writes ``verdicts.csv``, ``verdicts.json`` and ``report.md``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "verdicts.csv", table.to_csv(index=False))
+    records = [{name: _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
+    content = {"study": study, "provenance": _provenance(runs), "verdicts": records}
+    _write(folder / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+    _write(folder / "report.md", report_text(study, runs, table))
+
+
+def report_text(study: str, runs: pd.DataFrame, table: pd.DataFrame) -> str:
+    """The report in Markdown: the answer, the tables, what was dropped, the methods, and where it came from."""
+    parts = [f"# Contrastive or triplet? Study `{study}`", _answers(table)]
+    for family, title in FAMILIES.items():
+        rows = table[table["family"] == family]
+        if not rows.empty:
+            parts += [f"## {title}", markdown_table(rows)]
+    parts += [
+        "Differences are triplet minus contrastive: percentage points (pt), ratios (x), or epochs (ep). For mechanism "
+        "metrics a verdict names the loss with the higher value, not the better one.",
+        "## Runs",
+        _runs_text(runs),
+        "## Methods",
+        _methods(),
+        "## Where it came from",
+        "\n".join(f"- {name}: {', '.join(values)}" for name, values in _provenance(runs).items()),
+    ]
+    warnings = runs.attrs.get("warnings", [])
+    if warnings:
+        parts += ["## Warnings", "\n".join(f"- {warning}" for warning in warnings)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _answers(table: pd.DataFrame) -> str:
+    lines = []
+    for row in table[table["family"] == "primary"].to_dict("records"):
+        lines.append(f"- **{row['dataset']}: {_sentence(row)}**")
+        if row["n"]:
+            lines[-1] += (
+                f" (MAP@R {difference(row['difference'], row['scale'])}, 95% interval {interval(row)}, "
+                f"n = {row['n']} seeds, Holm-corrected p = {p_text(row['p_corrected'])})"
+            )
+    return "\n".join(lines) or "No dataset has runs of both losses: there is nothing to compare."
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    verdict = row["verdict"]
+    if verdict in LOSSES:
+        return f"{verdict} retrieves better"
+    if verdict.endswith("small"):
+        return f"{verdict.split(',')[0]} retrieves a little better"
+    if verdict == "equivalent":
+        return "the losses are equivalent"
+    return "undecided" if verdict == "undecided" else f"no verdict, {row['reason']}"
+
+
+def _runs_text(runs: pd.DataFrame) -> str:
+    lines = ["| dataset | loss | runs | conditions | seeds | diverged |", "| --- | --- | ---: | ---: | ---: | ---: |"]
+    for dataset, part in settings(runs).items():
+        for loss, rows in part.groupby("loss"):
+            conditions = len(rows[list(CONDITION)].drop_duplicates())
+            lines.append(
+                f"| {dataset} | {loss} | {len(rows)} | {conditions} | {rows['seed'].nunique()} "
+                f"| {rows['diverged'].mean():.1%} |"
+            )
+    return "\n".join(lines)
+
+
+def _methods() -> str:
+    return (
+        "The estimand is the grid average: within each seed a metric is averaged over the conditions (miner, margin, "
+        "learning rate) of each loss, and the seeds are the replicates. One seed gives both losses the same split, initial "
+        "weights and batch order, so the datum is the paired difference. Distances are Euclidean; the contrastive loss "
+        "uses d^2 for positives and (m - d)^2 for negatives, the triplet loss d^2 for both, so their margins are not on one "
+        "scale. Losses and gradients are means over all candidates. Variances and the gradient norm are compared by their "
+        "logarithms.\n\n"
+        f"Tests flip the signs of the differences (exact up to {EXACT_UP_TO} seeds, else {FLIPS:,} seeded flips), against "
+        "zero, against the region of practical equivalence, and for equivalence within it; that region is "
+        f"+-{100 * ROPE['share']:g} percentage point for shares, a factor of {math.exp(ROPE['log']):.2g} for ratios and "
+        f"{ROPE['epochs']:g} epoch for decay times. Intervals are paired t intervals. Holm's correction runs within each "
+        f"table above and each kind of test, at {ALPHA:g}. A seed with a missing or diverged run is dropped whole; fewer "
+        f"than {LEAST_SEEDS} seeds, or over 10% dropped, give no verdict. Decay times are censored at the last epoch."
+    )
+
+
+def _provenance(runs: pd.DataFrame) -> dict[str, list[str]]:
+    digests = runs[["dataset", "data_digest"]].drop_duplicates().sort_values(["dataset", "data_digest"])
+    return {
+        "code version": sorted(runs["code_version"].unique()),
+        "data digest": [f"{row.dataset} {row.data_digest}" for row in digests.itertuples()],
+    }
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rebuilds a study's report and returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m analysis.report", description="Rebuilds the report of a study.")
+    parser.add_argument("--study", required=True, help="name of the study")
+    parser.add_argument("--storage", type=Path, default=Path("results"), help="folder of the records and the report")
+    parser.add_argument("--tracking-uri", help="read the study from this MLflow instead of the records")
+    options = parser.parse_args(arguments)
+    try:
+        runs = load_study(options.study, options.storage, options.tracking_uri)
+    except StudyNotFoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    table = verdicts(runs)
+    folder = report_folder(options.storage, options.study)
+    write_report(options.study, runs, table, folder)
+    print(terminal_table(table))
+    print(f"\nReport:  {folder / 'report.md'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

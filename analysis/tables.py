@@ -1,0 +1,94 @@
+"""Verdict tables for people: Markdown and plain text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+HEADINGS = ("dataset", "metric", "n", "triplet", "contrastive", "difference", "95% interval", "p (Holm)", "verdict")
+_RIGHT = {"n", "triplet", "contrastive", "difference", "95% interval", "p (Holm)"}
+
+
+def cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """A verdict as text: shares in percent and points, ratios with a multiplication sign, epochs as they are."""
+    return (
+        str(row["dataset"]),
+        str(row["metric"]),
+        str(row["n"]),
+        _level(row["triplet"], row["scale"]),
+        _level(row["contrastive"], row["scale"]),
+        difference(row["difference"], row["scale"]),
+        interval(row),
+        p_text(row["p_corrected"]),
+        str(row["verdict"]),
+    )
+
+
+def difference(value: float, scale: str) -> str:
+    """A difference with its unit: points (percentage points), a ratio, or epochs."""
+    if math.isnan(value):
+        return "-"
+    if scale == "log":
+        return f"x {value:.3g}"
+    return f"{100 * value:+.2f} pt" if scale == "share" else f"{value:+.1f} ep"
+
+
+def interval(row: dict[str, Any]) -> str:
+    """The 95% interval in the unit of the difference."""
+    low, high, scale = row["ci_low"], row["ci_high"], row["scale"]
+    if math.isnan(low) or math.isnan(high):
+        return "-"
+    if scale == "log":
+        return f"[{low:.3g}, {high:.3g}]"
+    factor, digits = (100, 2) if scale == "share" else (1, 1)
+    return f"[{factor * low:+.{digits}f}, {factor * high:+.{digits}f}]"
+
+
+def p_text(value: float) -> str:
+    """A p-value to two digits."""
+    if math.isnan(value):
+        return "-"
+    return "<0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """The verdicts as a Markdown table."""
+    lines = [
+        "| " + " | ".join(HEADINGS) + " |",
+        "| " + " | ".join("---:" if heading in _RIGHT else "---" for heading in HEADINGS) + " |",
+    ]
+    for row in table.to_dict("records"):
+        *rest, verdict = cells(row)
+        lines.append("| " + " | ".join([*rest, f"**{verdict}**"]) + " |")
+    return "\n".join(lines)
+
+
+def terminal_table(table: pd.DataFrame) -> str:
+    """The verdicts in aligned columns, a blank line between datasets."""
+    rows = [cells(row) for row in table.to_dict("records")]
+    widths = [max(len(line[i]) for line in [HEADINGS, *rows]) for i in range(len(HEADINGS))]
+    lines = [_aligned(HEADINGS, widths), "  ".join("-" * width for width in widths)]
+    for previous, row in zip([None, *rows], rows, strict=False):
+        if previous and previous[0] != row[0]:
+            lines.append("")
+        lines.append(_aligned(row, widths))
+    return "\n".join(lines)
+
+
+def _level(value: float, scale: str) -> str:
+    if math.isnan(value):
+        return "-"
+    if scale == "share":
+        return f"{100 * value:.2f}%"
+    return f"{value:.3g}" if scale == "log" else f"{value:.1f}"
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    parts = [
+        text.rjust(width) if heading in _RIGHT else text.ljust(width)
+        for text, width, heading in zip(row, widths, HEADINGS, strict=True)
+    ]
+    return "  ".join(parts).rstrip()

@@ -1,0 +1,99 @@
+"""From a configuration to runs, and from the runs that are missing to packs."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+
+from study.config import StudyConfig
+from trainables.spec import Member, Pack, Structure
+
+# Not part of what determines a result: how often one looks.
+_NOT_IN_KEY = {"evaluate_every"}
+LARGEST_PACK = 32
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a structure, its own part, and the key of everything that determines its result."""
+
+    structure: Structure
+    member: Member
+    key: str
+
+
+def expand(config: StudyConfig) -> list[Run]:
+    """All runs of a study, seeds innermost."""
+    runs = []
+    for dataset, loss, miner in itertools.product(config.datasets, config.losses, config.miners):
+        structure = Structure(
+            dataset=dataset,
+            encoder="mlp",
+            loss=loss,
+            miner=miner,
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+            sampler=config.sampler,
+            samples_per_class=config.samples_per_class,
+            embedding_dim=config.embedding_dim,
+            normalize=config.normalize,
+            evaluate_every=config.evaluate_every,
+        )
+        shared = _digest_of_shared(structure, config)
+        for lr, margin, seed in itertools.product(config.lrs, config.margins, config.seeds):
+            member = Member(margin=margin, lr=lr, seed=seed)
+            runs.append(Run(structure, member, _key(shared, member)))
+    return runs
+
+
+def make_packs(
+    runs: Iterable[Run], done: Collection[str], pack_size: int | None, workers: int
+) -> list[tuple[Pack, list[Run]]]:
+    """Packs of the runs that are not done, each with its runs in the order of its members.
+
+    Args:
+        runs: The study's runs.
+        done: Keys of the runs that need no training.
+        pack_size: Most members of a pack; None chooses: large packs train faster a run, but every worker should have
+            one.
+        workers: How many packs train at once.
+    """
+    missing: dict[Structure, list[Run]] = {}
+    for run in runs:
+        if run.key not in done:
+            missing.setdefault(run.structure, []).append(run)
+    size = pack_size or _balanced_size(missing, workers)
+    packs = []
+    for structure, group in missing.items():
+        pieces = -(-len(group) // size)
+        for piece in range(pieces):
+            part = group[piece * len(group) // pieces : (piece + 1) * len(group) // pieces]
+            packs.append((Pack(structure, tuple(run.member for run in part)), part))
+    return packs
+
+
+def pack_id(runs: Iterable[Run]) -> str:
+    """A pack's name: the hash of its runs' keys."""
+    return hashlib.sha256("".join(run.key for run in runs).encode()).hexdigest()[:12]
+
+
+def _balanced_size(missing: dict[Structure, list[Run]], workers: int) -> int:
+    total = sum(len(group) for group in missing.values())
+    return max(1, min(LARGEST_PACK, -(-total // max(workers, 1))))
+
+
+def _digest_of_shared(structure: Structure, config: StudyConfig) -> str:
+    fields = {name: value for name, value in asdict(structure).items() if name not in _NOT_IN_KEY}
+    if structure.sampler == "shuffle":
+        del fields["samples_per_class"]
+    if structure.dataset == "synthetic":
+        fields["synthetic"] = asdict(config.synthetic)
+    return json.dumps(fields, sort_keys=True)
+
+
+def _key(shared: str, member: Member) -> str:
+    text = f"{shared}|{json.dumps(asdict(member), sort_keys=True)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,109 @@
+"""Keeping what a pack brought: a record on disk at once, MLflow behind it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.records import PackRecord, RunDescription, write_record
+from study.grid import Run, pack_id
+from study.tracking import TrackingError, TrackingSink
+from trainables.history import History
+
+
+def make_record(runs: Sequence[Run], history: History, code_version: str, data_digest: str) -> PackRecord:
+    """The record of a pack from its history, whose members are `runs` in order."""
+    pack = pack_id(runs)
+    descriptions, columns = [], {"key": [], "metric": [], "epoch": [], "value": []}  # type: ignore[var-annotated]
+    for member, run in enumerate(runs):
+        diverged = history.diverged[member]
+        tags = {
+            "pack": pack,
+            "code_version": code_version,
+            "data_digest": data_digest,
+            "diverged": "false" if diverged is None else f"epoch {diverged}",
+        }
+        descriptions.append(RunDescription(run.key, run_params(run), tags))
+        for metric, epoch, value in history.points(member):
+            columns["key"].append(run.key)
+            columns["metric"].append(metric)
+            columns["epoch"].append(epoch)
+            columns["value"].append(value)
+    points = pd.DataFrame(columns).astype({"epoch": "int32", "value": "float64"})
+    return PackRecord(pack, int(time.time() * 1000), tuple(descriptions), points)
+
+
+def run_params(run: Run) -> dict[str, str | int | float | bool]:
+    """A run's parameters under the names that MLflow shows."""
+    structure, member = run.structure, run.member
+    return {
+        "dataset": structure.dataset,
+        "encoder": structure.encoder,
+        "loss": structure.loss,
+        "miner": structure.miner,
+        "margin": member.margin,
+        "lr": member.lr,
+        "seed": member.seed,
+        "epochs": structure.epochs,
+        "batch_size": structure.batch_size,
+        "sampler": structure.sampler,
+        "samples_per_class": structure.samples_per_class,
+        "embedding_dim": structure.embedding_dim,
+        "normalized": structure.normalize,
+    }
+
+
+class Recorder:
+    """Writes records as packs end, and fills MLflow from them in a thread of its own.
+
+    MLflow may fail: then the records wait, and `close` says how many. Only a full or broken disk stops a study.
+    """
+
+    def __init__(self, folder: Path, sink: TrackingSink) -> None:
+        self._folder = folder
+        self._sink = sink
+        self._queue: queue.SimpleQueue[PackRecord | None] = queue.SimpleQueue()
+        self._failed: list[PackRecord] = []
+        self._error: TrackingError | None = None
+        self._thread = threading.Thread(target=self._fill, name="mlflow", daemon=True)
+        self._thread.start()
+
+    def add(self, record: PackRecord) -> None:
+        """Writes a record to disk and hands it on.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        write_record(self._folder, record)
+        self._queue.put(record)
+
+    def add_recorded(self, record: PackRecord) -> None:
+        """Hands on a record that is on disk already."""
+        self._queue.put(record)
+
+    def close(self) -> TrackingError | None:
+        """Waits for MLflow, tries once more what failed, and returns the last error if some still does."""
+        self._queue.put(None)
+        self._thread.join()
+        self._error = None
+        for record in self._failed:
+            self._write(record)
+        return self._error
+
+    def _fill(self) -> None:
+        while (record := self._queue.get()) is not None:
+            if not self._write(record):
+                self._failed.append(record)
+
+    def _write(self, record: PackRecord) -> bool:
+        try:
+            self._sink.write(record)
+        except TrackingError as error:
+            self._error = error
+            return False
+        return True

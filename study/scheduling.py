@@ -1,0 +1,132 @@
+"""Training packs on Ray: one pack is one Tune trial."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from trainables.datasets import Dataset
+from trainables.history import History
+from trainables.spec import Pack
+from trainables.tune_adapter import pack_trainable
+
+CPUS_PER_PACK = 1
+PACKS_PER_GPU = 1
+TRIES = 3
+
+
+class ClusterError(RuntimeError):
+    """Ray could not be started or joined."""
+
+
+def connect(address: str | None) -> None:
+    """Joins a Ray cluster, or starts one on this machine alone.
+
+    Args:
+        address: A cluster's address (``auto`` for the one this machine belongs to); None starts a local one. It never
+            joins whatever cluster another program left behind.
+
+    Raises:
+        ClusterError: If there is no cluster at the address.
+    """
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    target = address or "local"
+    local: dict[str, Any] = {"include_dashboard": False} if target == "local" else {}
+    try:
+        ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ClusterError(f"cannot join Ray at {target!r} ({reason}): start it, or leave --address out") from None
+
+
+def workers() -> int:
+    """How many packs the cluster trains at once."""
+    resources = ray.cluster_resources()
+    gpus = int(resources.get("GPU", 0))
+    return max(1, gpus * PACKS_PER_GPU if gpus else int(resources.get("CPU", 1)) // CPUS_PER_PACK)
+
+
+def train_packs(
+    packs: Sequence[Pack],
+    datasets: Mapping[str, Dataset],
+    folder: Path,
+    on_epoch: Callable[[int, int], None],
+    on_result: Callable[[int, History, float], None],
+) -> list[tuple[int, str]]:
+    """Trains packs as trials of one Tune experiment.
+
+    Args:
+        packs: What to train, longest first for the best use of the cluster.
+        datasets: By name; put into the object store once.
+        folder: Scratch space of Tune; removed at the end.
+        on_epoch: Called with a pack's position and the epoch it has reached.
+        on_result: Called with a pack's position, its history and the seconds it took, as soon as it ends.
+
+    Returns:
+        Position and last error of the packs that failed `TRIES` times.
+    """
+    per_pack = {"cpu": CPUS_PER_PACK}
+    if ray.cluster_resources().get("GPU", 0) >= 1:
+        per_pack["gpu"] = 1 / PACKS_PER_GPU
+    references = {name: ray.put(dataset) for name, dataset in datasets.items()}
+    trainable = pack_trainable(ray.put(list(packs)), references, CPUS_PER_PACK)
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, per_pack),
+        param_space={"pack": tune.grid_search(list(range(len(packs))))},
+        tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=_folder_name),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(folder),
+            verbose=0,
+            callbacks=[_Listener(on_epoch, on_result)],
+            failure_config=tune.FailureConfig(max_failures=TRIES - 1),
+        ),
+    )
+    results = tuner.fit()
+    failed = [
+        (position, _last_line(result.error)) for position, result in enumerate(results) if result.error is not None
+    ]
+    shutil.rmtree(folder, ignore_errors=True)
+    return failed
+
+
+class _Listener(tune.Callback):  # type: ignore[misc]
+    """Hands on what trials report."""
+
+    def __init__(self, on_epoch: Callable[[int, int], None], on_result: Callable[[int, History, float], None]) -> None:
+        self._on_epoch = on_epoch
+        self._on_result = on_result
+
+    def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
+        # Tune pickles its callbacks so that it can restore an experiment; studies resume from their records instead.
+        return tune.Callback, ()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Tune's hook: a trial has called ``tune.report``."""
+        position = trial.config["pack"]
+        self._on_epoch(position, result["epoch"])
+        history = result.get("history")
+        if history is not None:
+            self._on_result(position, history, result["seconds"])
+            trial.last_result.pop("history", None)  # else every snapshot of Tune's would carry it again
+
+
+def _folder_name(trial: Any) -> str:
+    return f"pack-{trial.config['pack']}"
+
+
+def _last_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__

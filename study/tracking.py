@@ -1,0 +1,163 @@
+"""Filling MLflow from records: study > cell (dataset, loss, miner) > run, each run once.
+
+The records on disk come first; MLflow is a copy of them that can be made again at any time. A run is found by its key,
+and a run that was left half-filled is filled to the end: its points carry the time of the record, so writing one twice
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.records import PackRecord, RunDescription
+
+REQUEST_POINTS = 1000  # the most that one request of MLflow's may carry
+
+
+class TrackingError(RuntimeError):
+    """MLflow cannot be reached or written."""
+
+
+def default_uri(storage: Path) -> str:
+    """The MLflow database under the storage folder."""
+    return f"sqlite:///{storage / 'mlflow.db'}"
+
+
+def ui_command(uri: str, study: str) -> str:
+    """What to type to browse a study."""
+    if uri.startswith(("http://", "https://")):
+        return f"open {uri} (experiment {study!r})"
+    return f"mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri {uri}"
+
+
+@dataclass
+class TrackingSink:
+    """One study's experiment in MLflow, open for writing."""
+
+    client: Any
+    experiment: str
+    _parents: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _finished: set[str] = field(default_factory=set)
+    _unfinished: dict[str, str] = field(default_factory=dict)
+
+    def write(self, record: PackRecord) -> None:
+        """Writes the runs of a record that are not in MLflow yet.
+
+        Raises:
+            TrackingError: If MLflow fails; the same record can be written again.
+        """
+        import mlflow.exceptions
+
+        missing = [run for run in record.runs if run.key not in self._finished]
+        if not missing:
+            return
+        points = {str(key): group for key, group in record.points.groupby("key", observed=True)}
+        try:
+            for run in missing:
+                self._write_run(run, points.get(run.key), record.finished)
+        except (mlflow.exceptions.MlflowException, OSError) as error:
+            raise TrackingError(_reason(error)) from error
+
+    def _write_run(self, run: RunDescription, points: pd.DataFrame | None, finished: int) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        run_id = self._unfinished.get(run.key) or self._create(run, finished)
+        self._unfinished[run.key] = run_id
+        params = [Param(name, str(value)) for name, value in run.params.items()]
+        tags = [RunTag(name, value) for name, value in run.tags.items()]
+        metrics = []
+        if points is not None:
+            columns = (points["metric"], points["value"], points["epoch"])
+            metrics = [Metric(str(m), float(v), finished, int(e)) for m, v, e in zip(*columns, strict=True)]
+        self.client.log_batch(run_id, metrics[: REQUEST_POINTS - 100], params, tags)
+        for start in range(REQUEST_POINTS - 100, len(metrics), REQUEST_POINTS):
+            self.client.log_batch(run_id, metrics[start : start + REQUEST_POINTS])
+        self.client.set_terminated(run_id, "FINISHED", finished)
+        self._finished.add(run.key)
+        del self._unfinished[run.key]
+
+    def _create(self, run: RunDescription, finished: int) -> str:
+        params = run.params
+        cell = f"{params['dataset']} {params['loss']} {params['miner']}"
+        study_id = self._parent(("study",), "study", None, finished)
+        cell_id = self._parent(("cell", cell), cell, study_id, finished)
+        name = f"{cell} margin={params['margin']:g} lr={params['lr']:g} seed={params['seed']}"
+        return self._new(name, {"level": "run", "key": run.key, "mlflow.parentRunId": cell_id}, finished)
+
+    def _parent(self, path: tuple[str, ...], name: str, parent: str | None, finished: int) -> str:
+        if path not in self._parents:
+            tags = {"level": path[0], "key": "/".join(path)}
+            if parent:
+                tags["mlflow.parentRunId"] = parent
+            self._parents[path] = self._new(name, tags, finished)
+            self.client.set_terminated(self._parents[path], "FINISHED", finished)
+        return self._parents[path]
+
+    def _new(self, name: str, tags: dict[str, str], started: int) -> str:
+        run = self.client.create_run(self.experiment, start_time=started, tags=tags, run_name=name)
+        return str(run.info.run_id)
+
+
+def open_sink(uri: str, study: str) -> TrackingSink:
+    """Opens a study's experiment, creating what is missing, and learns what it holds.
+
+    Raises:
+        TrackingError: If the address does not answer or cannot be written.
+    """
+    _quieten()
+    try:
+        import mlflow.exceptions
+        from mlflow.tracking import MlflowClient
+
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name(study)
+        if experiment is not None and experiment.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment.experiment_id)
+        experiment_id = experiment.experiment_id if experiment else client.create_experiment(study)
+        sink = TrackingSink(client, experiment_id)
+        for run in _all_runs(client, experiment_id):
+            level, key = run.data.tags.get("level"), run.data.tags.get("key", "")
+            if level in ("study", "cell"):
+                sink._parents[tuple(key.split("/"))] = run.info.run_id
+            elif level == "run" and run.info.status == "FINISHED":
+                sink._finished.add(key)
+            elif level == "run":
+                sink._unfinished[key] = run.info.run_id
+        return sink
+    except Exception as error:  # whatever the store behind the address raises, it is the address that is at fault
+        raise TrackingError(f"MLflow at {uri} does not answer: {_reason(error)}") from error
+
+
+def fill(sink: TrackingSink, records: Iterable[PackRecord]) -> None:
+    """Writes all records that are not in MLflow yet."""
+    for record in records:
+        sink.write(record)
+
+
+def _all_runs(client: Any, experiment: str) -> Iterable[Any]:
+    token = None
+    while True:
+        page: Sequence[Any] = client.search_runs([experiment], max_results=1000, page_token=token)
+        yield from page
+        token = getattr(page, "token", None)
+        if not token:
+            return
+
+
+def _quieten() -> None:
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,53 @@
+"""The triplet loss over every triplet of a batch, exactly, in O(B^2 log B) time and O(B^2) memory.
+
+For one anchor, put the squared distances of its negatives and those of its positives plus the margin in one
+ascending row. A positive's active negatives are exactly those before it, so their number and the sum of their
+distances are running sums; a negative's active positives are those after it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainables.ordering import order_rows
+from trainables.selection import Relations
+from trainables.terms import Share, Terms, mean_over_candidates
+
+
+def all_triplets_loss(distances: Tensor, related: Relations, margins: Tensor) -> Terms:
+    """Mean of max(0, d(a,p)^2 - d(a,n)^2 + margin) over all triplets (a, p, n) of each member's batch.
+
+    Args:
+        distances: [K, B, B] squared distances.
+        related: Positive and negative pairs of the batch.
+        margins: [K].
+
+    Returns:
+        Terms with the exact number of active triplets: a triplet whose term is zero is not active.
+    """
+    positive, negative = related.positive, related.negative
+    with torch.no_grad():
+        keys = distances + margins[:, None, None] * positive
+        keys = keys.masked_fill_(~(positive | negative), torch.inf)
+        order = order_rows(keys, second=negative)  # a negative level with a positive's key has a term of zero
+        is_positive, is_negative = positive.gather(2, order), negative.gather(2, order)
+        sorted_keys = keys.gather(2, order).masked_fill_(~(is_positive | is_negative), 0.0)
+
+        negatives_before = is_negative.to(keys.dtype).cumsum_(2)
+        sum_before = (sorted_keys * is_negative).cumsum_(2)
+        hinges = (negatives_before * sorted_keys - sum_before) * is_positive
+        active_of_positive = negatives_before * is_positive
+        positives = is_positive.to(keys.dtype)
+        positives_after = positives.sum(2, keepdim=True) - positives.cumsum(2)
+        slopes = active_of_positive - positives_after * is_negative
+        slopes = torch.empty_like(slopes).scatter_(2, order, slopes)
+
+        triplets_of_anchor = positive.sum(2) * negative.sum(2)
+        active_of_anchor = active_of_positive.sum(2)
+        own = Share(active_of_anchor.sum(1), triplets_of_anchor.sum(1))
+        anchors = Share((active_of_anchor > 0).sum(1), (triplets_of_anchor > 0).sum(1))
+    # Rounding may leave a sum of vanishing hinges a little below zero.
+    total = hinges.sum(2).sum(1).clamp_min(0.0)
+    loss = mean_over_candidates(distances, total, slopes, own.candidates)
+    return Terms(loss, own, {"triplets": own, "anchors": anchors})

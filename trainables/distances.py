@@ -1,0 +1,49 @@
+"""Squared Euclidean distances within the batches of a pack, with a closed-form gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class _SquaredDistances(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, embeddings: Tensor) -> Tensor:
+        ctx.save_for_backward(embeddings)
+        return cross_squared_distances(embeddings, embeddings)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (embeddings,) = ctx.saved_tensors
+        both = grads[0] + grads[0].transpose(1, 2)
+        # d||a - b||^2 / da = 2 (a - b), summed over all b with weight (G + G^T).
+        return torch.baddbmm(both.sum(2, keepdim=True) * embeddings, both, embeddings, alpha=-1.0).mul_(2.0)
+
+
+def squared_distances(embeddings: Tensor) -> Tensor:
+    """All pairwise squared Euclidean distances of each member's batch.
+
+    Args:
+        embeddings: [K, B, D].
+
+    Returns:
+        [K, B, B], never negative, with an exact zero on the diagonal. Differentiable.
+    """
+    result: Tensor = _SquaredDistances.apply(embeddings)
+    diagonal = torch.eye(result.shape[1], dtype=torch.bool, device=result.device)
+    return result.masked_fill(diagonal, 0.0)
+
+
+def cross_squared_distances(queries: Tensor, references: Tensor) -> Tensor:
+    """Squared Euclidean distances [K, Q, N] between queries [K, Q, D] and references [K, N, D].
+
+    Both are centred first: distances do not change, and the expanded square loses fewer digits when the embeddings
+    lie far from the origin.
+    """
+    centre = references.mean(1, keepdim=True)
+    queries, references = queries - centre, references - centre
+    squares = (queries * queries).sum(2).unsqueeze(2) + (references * references).sum(2).unsqueeze(1)
+    # Adding zero turns a negative zero into a positive one, which `ordering` relies on.
+    return torch.baddbmm(squares, queries, references.transpose(1, 2), alpha=-2.0).clamp_min_(0.0).add_(0.0)

@@ -1,0 +1,96 @@
+"""How well embeddings classify: k nearest neighbours, and a linear probe."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainables.distances import cross_squared_distances
+from trainables.evaluation.chunks import member_chunks
+from trainables.ordering import smallest_columns
+
+NEIGHBOURS = 5
+
+
+def knn_accuracy(
+    queries: Tensor, query_labels: Tensor, references: Tensor, reference_labels: Tensor, neighbours: int = NEIGHBOURS
+) -> Tensor:
+    """Share of queries whose nearest references agree with their label by majority.
+
+    Args:
+        queries: [K, Q, D].
+        query_labels: [K, Q].
+        references: [K, N, D], the training embeddings.
+        reference_labels: [K, N], from 0.
+        neighbours: References that vote; a tie goes to the smallest label.
+
+    Returns:
+        [K] float64.
+    """
+    votes_from = min(neighbours, references.shape[1])
+    correct = []
+    for members, part in member_chunks(queries.shape[0], queries.shape[1], references.shape[1]):
+        distances = cross_squared_distances(queries[members, part], references[members])
+        nearest = smallest_columns(distances, votes_from)
+        candidates = reference_labels[members].unsqueeze(1).expand(-1, nearest.shape[1], -1).gather(2, nearest)
+        votes = torch.nn.functional.one_hot(candidates, int(reference_labels.max()) + 1).sum(2)
+        correct.append((votes.argmax(2) == query_labels[members, part]).flatten())
+    return torch.cat(correct).view(query_labels.shape).double().mean(1)
+
+
+class LinearProbe:
+    """Multinomial logistic regression on standardised embeddings, fitted for all members at once.
+
+    The objective is scikit-learn's ``LogisticRegression(C=1)`` after a ``StandardScaler``: the summed cross entropy plus
+    half the squared norm of the weights, the intercept free. It is minimised by Nesterov's method in the metric of
+    Boehning's bound ("Multinomial logistic regression algorithm", 1992): the Hessian is at most (X'X / 2) for each
+    class, so one Cholesky factor serves every iteration and no step size is searched.
+    """
+
+    def __init__(self, embeddings: Tensor, labels: Tensor, iterations: int = 200) -> None:
+        """Fits on embeddings [K, N, D] with labels [K, N] from 0."""
+        values = embeddings.double()
+        self._mean = values.mean(1, keepdim=True)
+        deviation = (values - self._mean).square().mean(1, keepdim=True).sqrt()
+        self._scale = torch.where(deviation > 0, deviation, 1.0)
+        targets = torch.nn.functional.one_hot(labels).transpose(1, 2).float().contiguous()
+        self._weights = _fit_multinomial(self._features(embeddings), targets, iterations)
+
+    def accuracy(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Share [K] float64 of embeddings [K, N, D] that get their label."""
+        logits = torch.bmm(self._weights, self._features(embeddings).transpose(1, 2))
+        return (logits.argmax(1) == labels).double().mean(1)
+
+    def _features(self, embeddings: Tensor) -> Tensor:
+        standard = (embeddings.double() - self._mean) / self._scale
+        return torch.nn.functional.pad(standard, (0, 1), value=1.0).float()
+
+
+def _fit_multinomial(features: Tensor, targets: Tensor, iterations: int) -> Tensor:
+    """Weights [K, C, F] from features [K, N, F], the last of them the intercept's, and one-hot targets [K, C, N].
+
+    Classes stand before samples throughout: the other order makes products this narrow several times slower.
+    """
+    penalty = torch.ones(features.shape[2], device=features.device)
+    penalty[-1] = 0.0
+    exact = features.double()
+    bound = 0.5 * torch.bmm(exact.transpose(1, 2), exact) + torch.diag(penalty.double())
+    factor, failed = torch.linalg.cholesky_ex(bound)
+    usable = (failed == 0) & factor.isfinite().flatten(1).all(1)
+    identity = torch.eye(features.shape[2], dtype=factor.dtype, device=factor.device)
+    inverse = torch.cholesky_inverse(torch.where(usable[:, None, None], factor, identity)).float()
+
+    transposed = features.transpose(1, 2)
+    weights = features.new_zeros(features.shape[0], targets.shape[1], features.shape[2])
+    ahead, momentum = weights, weights.new_ones(features.shape[0], 1, 1)
+    for _ in range(iterations):
+        residual = torch.bmm(ahead, transposed).softmax(1) - targets
+        gradient = torch.bmm(residual, features) + penalty * ahead
+        after = ahead - torch.bmm(gradient, inverse)
+        # Restart the momentum of a member where it points uphill (O'Donoghue and Candes 2015).
+        uphill = (gradient * (after - weights)).flatten(1).sum(1)[:, None, None] > 0
+        momentum = torch.where(uphill, 1.0, momentum)
+        following = 0.5 * (1.0 + (1.0 + 4.0 * momentum.square()).sqrt())
+        ahead = after + (momentum - 1.0) / following * (after - weights)
+        weights, momentum = after, following
+    return weights

@@ -1,0 +1,49 @@
+"""Intra- and inter-class variance (arXiv 2510.02161, section 3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def class_variances(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Intra- and inter-class variance of each member's embeddings.
+
+    Intra: mean over classes of the mean squared distance to the class centroid. Inter: mean squared distance between
+    the centroids of different classes. Both scale with the square of the embedding's scale.
+
+    Args:
+        embeddings: [K, N, D].
+        labels: [K, N] integers; the same number of classes in every row.
+
+    Returns:
+        Two tensors [K] float64; the inter-class variance of a single class is NaN.
+    """
+    values = embeddings.double()
+    classes, compact = torch.unique(labels, return_inverse=True)
+    membership = torch.nn.functional.one_hot(compact, len(classes)).to(values.dtype)
+    counts = membership.sum(1)
+    centroids = torch.bmm(membership.transpose(1, 2), values) / counts.unsqueeze(2)
+    own = centroids.gather(1, compact.unsqueeze(2).expand_as(values))
+    squared = (values - own).square().sum(2)
+    intra = (torch.bmm(squared.unsqueeze(1), membership).squeeze(1) / counts).mean(1)
+
+    centred = centroids - centroids.mean(1, keepdim=True)
+    count = len(classes)
+    # Over ordered pairs, sum ||mu_c - mu_c'||^2 = 2 C sum ||mu_c - mean||^2.
+    inter = centred.square().sum(2).sum(1) * (2.0 / (count - 1) if count > 1 else torch.nan)
+    return intra, inter
+
+
+def variance_metrics(embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """The variances raw, of the L2-normalised embeddings, and their scale-free ratio intra / inter; each [K]."""
+    intra, inter = class_variances(embeddings, labels)
+    unit = torch.nn.functional.normalize(embeddings.double(), dim=2)
+    intra_normalized, inter_normalized = class_variances(unit, labels)
+    return {
+        "intra_variance": intra,
+        "inter_variance": inter,
+        "intra_variance_normalized": intra_normalized,
+        "inter_variance_normalized": inter_normalized,
+        "variance_ratio": intra / inter,
+    }

@@ -1,0 +1,37 @@
+"""How many epochs a run's loss takes to fall to a share of the untrained network's.
+
+The loss is the run's own objective on fixed probe batches of its training data: the epoch's training loss would mix
+the networks of a whole epoch, and its first value would not be the untrained network's.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SHARES = {"loss_decay": 0.1, "loss_halving": 0.5}
+PROBE_BATCHES = 4
+
+
+class LossDecay:
+    """Decay times of K members, censored at the last epoch."""
+
+    def __init__(self, untrained: Tensor) -> None:
+        """Starts from the probe loss [K] of the untrained network."""
+        self._untrained = untrained
+        self._reached = {name: torch.zeros_like(untrained) for name in SHARES}
+
+    def update(self, epoch: int, losses: Tensor) -> None:
+        """Takes the probe loss [K] after an epoch, from 1 on."""
+        for name, share in SHARES.items():
+            first = (self._reached[name] == 0) & (losses <= share * self._untrained)
+            self._reached[name] = torch.where(first, float(epoch), self._reached[name])
+
+    def metrics(self, last_epoch: int) -> dict[str, Tensor]:
+        """For each share the first epoch at or below it, min(T, E), and 1 where it was not reached (censored)."""
+        result = {}
+        for name, reached in self._reached.items():
+            censored = reached == 0
+            result[f"{name}_epochs"] = torch.where(censored, float(last_epoch), reached)
+            result[f"{name}_censored"] = censored.to(reached.dtype)
+        return result

@@ -1,0 +1,67 @@
+"""Batches of one epoch for one member, as a function of its labels and a random stream."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def shuffled_batches(labels: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+    """A random permutation cut into full batches; the incomplete last one is left out.
+
+    Args:
+        labels: [N] training labels.
+        batch_size: B; where N < B the one batch holds all N.
+
+    Returns:
+        [steps, B] positions in `labels`.
+    """
+    size = min(batch_size, len(labels))
+    steps = len(labels) // size
+    return torch.randperm(len(labels), generator=generator)[: steps * size].view(steps, size)
+
+
+def pk_batches(labels: Tensor, batch_size: int, samples_per_class: int, generator: torch.Generator) -> Tensor:
+    """P x K batches: P classes at random, K samples of each.
+
+    P is ``batch_size // samples_per_class``; with fewer classes than that, all take part with more samples each. The
+    samples of a class are used up in random order before any comes again.
+
+    Args:
+        labels: [N] training labels.
+        batch_size: The largest batch; P x K is at most this.
+        samples_per_class: K.
+
+    Returns:
+        [steps, P * K] positions in `labels`, with about N positions in all.
+    """
+    _, compact, counts = torch.unique(labels, return_inverse=True, return_counts=True)
+    classes = len(counts)
+    chosen_classes = min(classes, max(batch_size // samples_per_class, 1))
+    each = batch_size // chosen_classes if chosen_classes == classes else samples_per_class
+    steps = max(len(labels) // (chosen_classes * each), 1)
+
+    shuffled = torch.randperm(len(labels), generator=generator)
+    by_class = shuffled[torch.sort(compact[shuffled], stable=True).indices]
+    first = counts.cumsum(0) - counts
+
+    chosen = torch.rand(steps, classes, generator=generator).argsort(1)[:, :chosen_classes]
+    present = torch.zeros(steps, classes, dtype=torch.int64).scatter_(1, chosen, 1)
+    earlier_visits = (present.cumsum(0) - present).gather(1, chosen)
+    offsets = earlier_visits.unsqueeze(2) * each + torch.arange(each)
+    positions = first[chosen].unsqueeze(2) + offsets % counts[chosen].unsqueeze(2)
+    return by_class[positions].flatten(1)
+
+
+def epoch_batches(
+    sampler: str, labels: Tensor, batch_size: int, samples_per_class: int, generator: torch.Generator
+) -> Tensor:
+    """The batches of one epoch, [steps, B], by the sampler's name (``"shuffle"`` or ``"pk"``)."""
+    if sampler == "shuffle":
+        return shuffled_batches(labels, batch_size, generator)
+    if sampler == "pk":
+        return pk_batches(labels, batch_size, samples_per_class, generator)
+    raise ValueError(f"unknown sampler {sampler!r}; choose shuffle or pk")
+
+
+SAMPLERS = ("shuffle", "pk")

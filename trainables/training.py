@@ -1,0 +1,155 @@
+"""Training a pack: all members step together, and each ends with the metrics it would have alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from trainables.datasets import Dataset
+from trainables.encoders import ENCODERS, Encoder
+from trainables.evaluation import LinearProbe, evaluate
+from trainables.history import History
+from trainables.loss_decay import PROBE_BATCHES, LossDecay
+from trainables.objective import objective
+from trainables.parameters import StackedParameters, stack_parameters, stacked_adam
+from trainables.placement import PackData, Part, place
+from trainables.spec import Pack
+from trainables.streams import stream
+from trainables.terms import Terms
+
+EVALUATION_SAMPLES = 8192  # embedded at once
+
+
+def train_pack(
+    pack: Pack,
+    dataset: Dataset,
+    device: torch.device | str = "cpu",
+    on_epoch: Callable[[int], None] | None = None,
+) -> History:
+    """Trains every member of a pack and records its metrics.
+
+    Args:
+        pack: Runs of one structure on `dataset`.
+        dataset: The data, split here for each member's seed.
+        device: Where to train.
+        on_epoch: Called with the number of each finished epoch; 0 stands for the untrained network's evaluation.
+
+    Returns:
+        ``train/...`` metrics of every epoch, ``val/...`` and ``test/...`` metrics of the evaluation epochs.
+    """
+    run = _PackRun(pack, dataset, torch.device(device))
+    structure = pack.structure
+    history = History(len(pack.members))
+    decay = LossDecay(run.probe_loss())
+    evaluation_epochs = set(structure.evaluation_epochs())
+    by_epoch: list[dict[str, Tensor]] = []
+
+    history.record(0, run.evaluate(final=structure.epochs == 0))
+    if on_epoch:
+        on_epoch(0)
+    for epoch in range(1, structure.epochs + 1):
+        metrics = run.train_epoch(epoch)
+        probe = run.probe_loss()
+        decay.update(epoch, probe)
+        history.check_divergence(epoch, metrics["train/loss"] + probe)
+        history.record(epoch, {**metrics, "train/probe_loss": probe})
+        by_epoch.append(metrics)
+        if epoch in evaluation_epochs:
+            history.record(epoch, run.evaluate(final=epoch == structure.epochs))
+        if on_epoch:
+            on_epoch(epoch)
+    if by_epoch:
+        history.record(structure.epochs, _over_epochs(by_epoch))
+        history.record(structure.epochs, {f"train/{k}": v for k, v in decay.metrics(structure.epochs).items()})
+    return history
+
+
+class _PackRun:
+    """The state of a pack in training: data, parameters and optimiser."""
+
+    def __init__(self, pack: Pack, dataset: Dataset, device: torch.device) -> None:
+        self._structure = pack.structure
+        self._data: PackData = place(pack, dataset, device)
+        self._margins = torch.tensor([member.margin for member in pack.members], device=device)
+        self._encoder: Encoder = ENCODERS[pack.structure.encoder](
+            tuple(dataset.inputs.shape[1:]), pack.structure.embedding_dim
+        )
+        initial = [self._encoder.initialise(stream(dataset.name, m.seed, "weights")) for m in pack.members]
+        self._parameters: StackedParameters = stack_parameters(initial, device)
+        self._adam = stacked_adam(self._parameters, [member.lr for member in pack.members])
+
+    def train_epoch(self, epoch: int) -> dict[str, Tensor]:
+        sums: dict[str, Tensor] = {}
+        steps = 0
+        for inputs, labels, uniforms in self._data.batches(epoch):
+            terms = self._objective(inputs, labels, uniforms)
+            self._parameters.backward(terms.loss)
+            norms = torch.linalg.vector_norm(self._parameters.gradients, dim=1)
+            self._adam.step()
+            _add_step(sums, terms, norms)
+            steps += 1
+        return _epoch_metrics(sums, steps)
+
+    @torch.no_grad()
+    def probe_loss(self) -> Tensor:
+        """The objective's mean [K] over fixed batches of the training data, draws of the miner included."""
+        batches = islice(self._data.batches(0, purpose="probe"), PROBE_BATCHES)
+        return torch.stack([self._objective(*batch).loss for batch in batches]).mean(0)
+
+    @torch.no_grad()
+    def evaluate(self, final: bool) -> dict[str, Tensor]:
+        """Validation and test metrics; with `final`, the linear probe's too."""
+        train, train_labels = self._embed_part(self._data.train)
+        probe = LinearProbe(train, train_labels) if final else None
+        metrics = {}
+        for prefix, part in (("val", self._data.validation), ("test", self._data.test)):
+            embeddings, labels = self._embed_part(part)
+            scores = evaluate(embeddings, labels, train, train_labels)
+            if probe:
+                scores["linear_accuracy"] = probe.accuracy(embeddings, labels)
+            metrics.update({f"{prefix}/{name}": values for name, values in scores.items()})
+        return metrics
+
+    def _objective(self, inputs: Tensor, labels: Tensor, uniforms: Tensor | None) -> Terms:
+        structure = self._structure
+        return objective(self._embed(inputs), labels, self._margins, structure.loss, structure.miner, uniforms)
+
+    def _embed(self, inputs: Tensor) -> Tensor:
+        embeddings = self._encoder.embed(self._parameters.views, inputs)
+        return torch.nn.functional.normalize(embeddings, dim=2) if self._structure.normalize else embeddings
+
+    def _embed_part(self, part: Part) -> tuple[Tensor, Tensor]:
+        pieces, labels = [], []
+        for start in range(0, part.positions.shape[1], EVALUATION_SAMPLES):
+            inputs, piece_labels = part.batch(slice(start, start + EVALUATION_SAMPLES))
+            pieces.append(self._embed(inputs))
+            labels.append(piece_labels)
+        return torch.cat(pieces, 1), torch.cat(labels, 1)
+
+
+def _add_step(sums: dict[str, Tensor], terms: Terms, norms: Tensor) -> None:
+    step = {"loss": terms.loss.detach(), "grad_norm": norms}
+    for kind, share in (("own", terms.own), *terms.kinds.items()):
+        step[f"{kind}.active"], step[f"{kind}.candidates"] = share.active, share.candidates
+    for name, values in step.items():
+        sums[name] = sums[name] + values if name in sums else values.double()
+
+
+def _epoch_metrics(sums: dict[str, Tensor], steps: int) -> dict[str, Tensor]:
+    """Means over an epoch's steps; shares are of all the epoch's candidates, zero where there were none."""
+    metrics = {"train/loss": sums["loss"] / steps, "train/grad_norm": sums["grad_norm"] / steps}
+    for name in sums:
+        kind, _, what = name.partition(".")
+        if what == "active":
+            share = sums[name] / sums[f"{kind}.candidates"].clamp_min(1.0)
+            metrics["train/active_ratio" if kind == "own" else f"train/active_{kind}"] = share
+    return metrics
+
+
+def _over_epochs(by_epoch: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Means over all epochs of the dynamics that a verdict reads."""
+    names = ("train/active_ratio", "train/active_anchors", "train/grad_norm")
+    return {f"{name}_mean": torch.stack([metrics[name] for metrics in by_epoch]).mean(0) for name in names}
