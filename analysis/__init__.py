@@ -9,6 +9,6 @@ table = verdicts(runs)
 from __future__ import annotations
 
 from analysis.loading import StudyNotFoundError, load_study
-from analysis.verdicts import verdicts
+from analysis.verdict_table import verdicts
 
 __all__ = ["StudyNotFoundError", "load_study", "verdicts"]

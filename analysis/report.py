@@ -19,7 +19,7 @@ from analysis.metrics import ROPE
 from analysis.pairing import CONDITION, LOSSES, settings
 from analysis.power import ALPHA, LEAST_SEEDS
 from analysis.tables import difference, interval, markdown_table, p_text, terminal_table
-from analysis.verdicts import verdicts
+from analysis.verdict_table import verdicts
 
 FAMILIES = {
     "primary": "Which loss performs better: MAP@R on test data",

@@ -155,7 +155,7 @@ def _report(config: StudyConfig) -> None:
     from analysis.loading import load_study
     from analysis.report import report_folder, write_report
     from analysis.tables import terminal_table
-    from analysis.verdicts import verdicts
+    from analysis.verdict_table import verdicts
 
     frame = load_study(config.name, config.storage)
     table = verdicts(frame)
