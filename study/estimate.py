@@ -13,23 +13,22 @@ from trainables.spec import Member, Pack, Structure
 from trainables.training import train_pack
 
 STARTUP_SECONDS = 12.0  # Ray, its first workers and the report
-_MEMBERS = 8
+_MEMBERS = 3
 
 
 def estimate_seconds(packs: Sequence[Pack], datasets: Mapping[str, Dataset], workers: int) -> float:
     """Seconds that packs should take on `workers` at once, were those like this machine.
 
-    For each dataset and loss one small pack is trained for one epoch and for three: that gives the cost of an epoch and
-    of an evaluation.
+    For each dataset one small pack is trained for one epoch and for three: that gives the cost of an epoch and of an
+    evaluation.
     """
-    measured: dict[tuple[str, str], tuple[float, float]] = {}
+    measured: dict[str, tuple[float, float]] = {}
     total = 0.0
     for pack in packs:
         structure = pack.structure
-        kind = (structure.dataset, structure.loss)
-        if kind not in measured:
-            measured[kind] = _measure(structure, datasets[structure.dataset])
-        epoch, evaluation = measured[kind]
+        if structure.dataset not in measured:
+            measured[structure.dataset] = _measure(structure, datasets[structure.dataset])
+        epoch, evaluation = measured[structure.dataset]
         evaluations = len(structure.evaluation_epochs())
         total += len(pack.members) * (structure.epochs * epoch + evaluations * evaluation)
     return STARTUP_SECONDS + total / max(1, min(workers, len(packs)))
@@ -42,11 +41,11 @@ def _measure(structure: Structure, dataset: Dataset) -> tuple[float, float]:
     torch.set_num_threads(1)
     try:
         seconds = []
-        for epochs in (1, 1, 3):
+        for epochs in (1, 3):
             started = time.perf_counter()
             train_pack(Pack(replace(structure, epochs=epochs, evaluate_every=epochs), members), dataset)
             seconds.append((time.perf_counter() - started) / _MEMBERS)
     finally:
         torch.set_num_threads(threads)
-    epoch = max(seconds[2] - seconds[1], 0.0) / 2
-    return epoch, max(seconds[1] - epoch, 0.0) / 2
+    epoch = max(seconds[1] - seconds[0], 0.0) / 2
+    return epoch, max(seconds[0] - epoch, 0.0) / 2

@@ -111,11 +111,11 @@ def open_sink(uri: str, study: str) -> TrackingSink:
     Raises:
         TrackingError: If the address does not answer or cannot be written.
     """
-    _quieten()
+    _set_timeouts()
     try:
-        import mlflow.exceptions
         from mlflow.tracking import MlflowClient
 
+        _quieten()
         client = MlflowClient(uri)
         experiment = client.get_experiment_by_name(study)
         if experiment is not None and experiment.lifecycle_stage == "deleted":
@@ -151,11 +151,15 @@ def _all_runs(client: Any, experiment: str) -> Iterable[Any]:
             return
 
 
-def _quieten() -> None:
+def _set_timeouts() -> None:
+    """A server that is away is noticed within seconds; a user's own settings are left alone."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    for name in ("mlflow", "alembic"):
+
+
+def _quieten() -> None:
+    """MLflow sets its loggers up when it is imported; this comes after."""
+    for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

@@ -50,4 +50,4 @@ def all_triplets_loss(distances: Tensor, related: Relations, margins: Tensor) ->
     # Rounding may leave a sum of vanishing hinges a little below zero.
     total = hinges.sum(2).sum(1).clamp_min(0.0)
     loss = mean_over_candidates(distances, total, slopes, own.candidates)
-    return Terms(loss, own, {"triplets": own, "anchors": anchors})
+    return Terms(loss, own, {"anchors": anchors})

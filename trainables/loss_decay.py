@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 SHARES = {"loss_decay": 0.1, "loss_halving": 0.5}
-PROBE_BATCHES = 4
+PROBE_BATCHES = 2
 
 
 class LossDecay:

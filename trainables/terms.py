@@ -25,8 +25,8 @@ class Terms:
     Attributes:
         loss: [K], differentiable: the mean over all candidates, active or not; zero where there are none.
         own: The loss's own candidates: pairs (contrastive) or triplets (triplet).
-        kinds: ``positive_pairs``, ``negative_pairs`` (contrastive) or ``triplets`` (triplet), and ``anchors``: the
-            samples in at least one candidate, active where at least one of those is.
+        kinds: ``anchors``, the samples in at least one candidate, active where at least one of those is; and of the
+            contrastive loss ``positive_pairs`` and ``negative_pairs`` apart.
     """
 
     loss: Tensor

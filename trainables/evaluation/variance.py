@@ -17,9 +17,9 @@ def class_variances(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]
         labels: [K, N] integers; the same number of classes in every row.
 
     Returns:
-        Two tensors [K] float64; the inter-class variance of a single class is NaN.
+        Two tensors [K]; the inter-class variance of a single class is NaN.
     """
-    values = embeddings.double()
+    values = embeddings
     classes, compact = torch.unique(labels, return_inverse=True)
     membership = torch.nn.functional.one_hot(compact, len(classes)).to(values.dtype)
     counts = membership.sum(1)
@@ -38,7 +38,7 @@ def class_variances(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]
 def variance_metrics(embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """The variances raw, of the L2-normalised embeddings, and their scale-free ratio intra / inter; each [K]."""
     intra, inter = class_variances(embeddings, labels)
-    unit = torch.nn.functional.normalize(embeddings.double(), dim=2)
+    unit = torch.nn.functional.normalize(embeddings, dim=2)
     intra_normalized, inter_normalized = class_variances(unit, labels)
     return {
         "intra_variance": intra,
