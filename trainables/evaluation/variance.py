@@ -19,14 +19,15 @@ def class_variances(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]
     Returns:
         Two tensors [K]; the inter-class variance of a single class is NaN.
     """
-    values = embeddings
     classes, compact = torch.unique(labels, return_inverse=True)
-    membership = torch.nn.functional.one_hot(compact, len(classes)).to(values.dtype)
-    counts = membership.sum(1)
-    centroids = torch.bmm(membership.transpose(1, 2), values) / counts.unsqueeze(2)
-    own = centroids.gather(1, compact.unsqueeze(2).expand_as(values))
-    squared = (values - own).square().sum(2)
-    intra = (torch.bmm(squared.unsqueeze(1), membership).squeeze(1) / counts).mean(1)
+    order = torch.arange(len(classes), device=labels.device)
+    membership = (compact.unsqueeze(1) == order.unsqueeze(1)).to(embeddings.dtype)
+    counts = membership.sum(2)
+    centroids = torch.bmm(membership, embeddings) / counts.unsqueeze(2)
+    own = centroids.gather(1, compact.unsqueeze(2).expand_as(embeddings))
+    squared = (embeddings - own).square().sum(2)
+    # Sums along the last dimension alone: a product with a vector would round differently in packs of another size.
+    intra = ((membership * squared.unsqueeze(1)).sum(2) / counts).mean(1)
 
     centred = centroids - centroids.mean(1, keepdim=True)
     count = len(classes)
