@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from analysis.corrections import holm
+from analysis.inference import (
+    equivalence_p,
+    minimum_effect_p,
+    paired_t_interval,
+    probability_of_superiority,
+    sign_flip_test,
+    smallest_p,
+    standardized_mean,
+)
+
+DIFFERENCES = st.lists(st.floats(-3, 3).map(lambda value: round(value, 3)), min_size=1, max_size=12).map(np.array)
+
+
+@settings(max_examples=60, deadline=None)
+@given(DIFFERENCES, st.floats(-1, 1))
+def test_sentence_7_up_to_12_differences_the_sign_flip_test_is_exact(differences: np.ndarray, null: float) -> None:
+    shifted = differences - null
+    sums = np.array([np.dot(signs, shifted) for signs in itertools.product((1, -1), repeat=len(shifted))])
+    result = sign_flip_test(differences, null)
+    assert result.greater == pytest.approx(np.mean(sums >= shifted.sum() - 1e-9 * np.abs(shifted).sum()))
+    assert result.less == pytest.approx(np.mean(sums <= shifted.sum() + 1e-9 * np.abs(shifted).sum()))
+
+
+def test_sentence_7_equals_scipys_permutation_test() -> None:
+    rng = np.random.default_rng(0)
+    for n in (5, 9, 12):
+        differences = rng.normal(0.3, 1, n)
+        expected = stats.permutation_test(
+            (differences,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="greater"
+        )
+        assert sign_flip_test(differences).greater == pytest.approx(expected.pvalue)
+        expected = stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
+        assert sign_flip_test(differences).two_sided == pytest.approx(expected.pvalue)
+
+
+def test_sentence_7_beyond_12_differences_flips_are_seeded_and_close_to_exact() -> None:
+    differences = np.random.default_rng(1).normal(0.3, 1, 14)
+    sums = np.array([np.dot(signs, differences) for signs in itertools.product((1, -1), repeat=14)])
+    exact = float(np.mean(sums >= differences.sum() - 1e-12))
+    assert sign_flip_test(differences).greater == pytest.approx(exact, abs=0.005)
+    assert sign_flip_test(differences) == sign_flip_test(differences)
+
+
+def test_sentence_7_false_positives_are_at_most_nominal() -> None:
+    rng = np.random.default_rng(2)
+    for n in (8, 10, 13):
+        rejected = np.mean([sign_flip_test(rng.normal(0, 1, n)).two_sided <= 0.05 for _ in range(1000)])
+        assert rejected <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_sentence_8_minimum_effect_and_equivalence_are_nominal_at_the_edge_of_the_rope() -> None:
+    rng = np.random.default_rng(3)
+    edge = [rng.normal(0.01, 0.01, 10) for _ in range(1500)]
+    limit = 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1500)
+    assert np.mean([minimum_effect_p(d, 0.01) <= 0.05 for d in edge]) <= limit
+    assert np.mean([equivalence_p(d, 0.01) <= 0.05 for d in edge]) <= limit
+
+
+def test_sentence_8_clear_cases_are_recognised() -> None:
+    rng = np.random.default_rng(4)
+    large, tiny = rng.normal(0.05, 0.01, 10), rng.normal(0.001, 0.001, 10)
+    assert minimum_effect_p(large, 0.01) <= 0.01
+    assert equivalence_p(large, 0.01) > 0.9
+    assert equivalence_p(tiny, 0.01) <= 0.01
+    assert minimum_effect_p(tiny, 0.01) > 0.9
+    assert sign_flip_test(tiny).two_sided == pytest.approx(sign_flip_test(-tiny).two_sided)
+
+
+def test_sentence_10_the_interval_is_the_paired_t_interval_and_covers() -> None:
+    rng = np.random.default_rng(5)
+    pairs = rng.normal(0, 1, (10, 2))
+    expected = stats.ttest_rel(pairs[:, 0], pairs[:, 1]).confidence_interval(0.95)
+    assert paired_t_interval(pairs[:, 0] - pairs[:, 1]) == pytest.approx((expected.low, expected.high))
+    covered = [low <= 0.4 <= high for low, high in (paired_t_interval(rng.normal(0.4, 1, 8)) for _ in range(2000))]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.02)
+
+
+def test_sentence_11_effects() -> None:
+    differences = np.array([1.0, 2.0, 0.0, -1.0, 3.0, 0.0, 1.0, 2.0])
+    assert standardized_mean(differences) == pytest.approx(differences.mean() / differences.std(ddof=1))
+    share, low, high = probability_of_superiority(differences)
+    assert share == pytest.approx((5 + 2 * 0.5) / 8)
+    assert (low, high) == pytest.approx(proportion_confint(6, 8, method="beta"))
+    assert probability_of_superiority(np.array([0.0, 0.0]))[0] == 0.5
+
+
+def test_sentence_12_holm_equals_statsmodels() -> None:
+    rng = np.random.default_rng(6)
+    for size in (1, 2, 7, 30):
+        p_values = rng.uniform(0, 1, size) ** 3
+        np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1])
+    with_gap = holm([0.01, np.nan, 0.04])
+    np.testing.assert_allclose(with_gap[[0, 2]], [0.02, 0.04])
+    assert np.isnan(with_gap[1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=15))
+def test_sentence_12_holm_never_lowers_a_p_value_and_keeps_their_order(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    assert (adjusted >= np.array(p_values) - 1e-12).all()
+    order = np.argsort(p_values, kind="stable")
+    assert (np.diff(adjusted[order]) >= 0).all()
+
+
+def test_sentence_13_five_seeds_can_never_reject() -> None:
+    assert sign_flip_test(np.ones(5)).two_sided == smallest_p(5) > 0.05
+    assert sign_flip_test(np.ones(6)).two_sided == smallest_p(6) < 0.05
+    assert sign_flip_test(np.linspace(1, 2, 13)).two_sided >= smallest_p(13)
+
+
+@pytest.mark.parametrize("bad", [np.array([]), np.array([1.0, np.nan]), np.array([np.inf])])
+def test_differences_must_be_finite_and_present(bad: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        sign_flip_test(bad)

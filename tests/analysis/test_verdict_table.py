@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import verdicts
+from analysis.metrics import METRICS, ROPE
+from analysis.pairing import balanced_grid, pair_by_seed
+from analysis.power import family_power, seeds_needed
+from tests.analysis.studies import simulated_runs
+
+MAP = next(metric for metric in METRICS if metric.name == "map_at_r")
+
+
+def verdict_of(runs: pd.DataFrame, metric: str = "map_at_r") -> str:
+    table = verdicts(runs)
+    return str(table.loc[table["metric"] == metric, "verdict"].iloc[0])
+
+
+def test_sentence_1_the_datum_is_the_paired_difference() -> None:
+    runs = simulated_runs(np.random.default_rng(0), seed_noise=5.0, pair_noise=0.0, run_noise=0.0, effect=0.03)
+    sample = pair_by_seed(runs, MAP)
+    np.testing.assert_allclose(sample.differences, 0.03)
+
+
+def test_sentence_1_scales_are_compared_by_their_logarithm() -> None:
+    variance = next(metric for metric in METRICS if metric.name == "intra_variance")
+    runs = simulated_runs(np.random.default_rng(0), pair_noise=0.0, run_noise=0.0)
+    triplet = runs["loss"] == "triplet"
+    runs.loc[triplet, variance.column] = 3.0 * runs.loc[~triplet, variance.column].to_numpy()
+    table = verdicts(runs).set_index("metric")
+    assert table.loc["intra_variance", "difference"] == pytest.approx(3.0)
+    np.testing.assert_allclose(pair_by_seed(runs, variance).differences, math.log(3.0))
+
+
+def test_sentence_2_conditions_are_averaged_within_a_seed() -> None:
+    runs = simulated_runs(np.random.default_rng(1), seeds=9)
+    sample = pair_by_seed(runs, MAP)
+    assert sample.triplet.shape == (9,)
+    expected = runs[runs["loss"] == "triplet"].groupby("seed")[MAP.column].mean()
+    np.testing.assert_allclose(sample.triplet, expected)
+
+
+def test_sentence_2_pooling_conditions_would_inflate_and_averaging_does_not() -> None:
+    rng = np.random.default_rng(2)
+    averaged, pooled = 0, 0
+    studies = 300
+    for _ in range(studies):
+        runs = simulated_runs(rng, miners=("all", "hard"), margins=(0.2, 0.5, 1.0))
+        from analysis.inference import sign_flip_test
+
+        averaged += sign_flip_test(pair_by_seed(runs, MAP).differences).two_sided <= 0.05
+        wide = runs.pivot(index=["seed", "miner", "margin"], columns="loss", values=MAP.column)
+        pooled += sign_flip_test((wide["triplet"] - wide["contrastive"]).to_numpy()).two_sided <= 0.05
+    assert averaged / studies <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / studies)
+    assert pooled / studies > 0.2
+
+
+def test_sentence_5_a_miner_of_one_loss_only_stays_out() -> None:
+    runs = simulated_runs(np.random.default_rng(3), miners=("all", "hard", "semihard"))
+    runs = runs[~((runs["loss"] == "contrastive") & (runs["miner"] == "semihard"))]
+    assert set(balanced_grid(runs)["miner"]) == {"all", "hard"}
+    assert len(pair_by_seed(balanced_grid(runs), MAP).triplet) == 10
+
+
+def test_sentence_12_corrections_run_within_a_family() -> None:
+    table = verdicts(simulated_runs(np.random.default_rng(4), datasets=("a", "b")))
+    from analysis.corrections import holm
+
+    assert table.groupby("family").size().to_dict() == {"mechanism": 18, "primary": 2, "secondary": 12}
+    for _, family in table.groupby("family"):
+        np.testing.assert_allclose(family["p_corrected"], holm(family["p_value"].to_numpy(float)))
+        np.testing.assert_allclose(family["p_equivalence_corrected"], holm(family["p_equivalence"].to_numpy(float)))
+
+
+def test_sentence_13_the_planner_knows_what_seeds_can_reach() -> None:
+    assert all(power.can_reject for power in family_power(seeds=10, datasets=2))
+    assert not any(power.can_reject for power in family_power(seeds=5, datasets=2))
+    assert not all(power.can_reject for power in family_power(seeds=10, datasets=6))
+    assert seeds_needed(6) <= 13
+
+
+def test_sentence_14_few_seeds_are_insufficient() -> None:
+    assert verdict_of(simulated_runs(np.random.default_rng(5), seeds=7, effect=0.5)) == "insufficient"
+    assert verdict_of(simulated_runs(np.random.default_rng(5), seeds=8, effect=0.5)) == "triplet"
+
+
+def test_sentence_14_missing_pairs_are_dropped_whole_and_over_a_tenth_is_insufficient() -> None:
+    runs = simulated_runs(np.random.default_rng(6), seeds=20, effect=0.05)
+    for diverged, expected in ((2, "triplet"), (3, "insufficient")):
+        broken = runs.copy()
+        bad = broken["seed"].lt(diverged) & (broken["loss"] == "triplet") & (broken["margin"] == 1.0)
+        broken.loc[bad, "diverged"] = True
+        broken.loc[bad, MAP.column] = math.nan
+        row = verdicts(broken).set_index("metric").loc["map_at_r"]
+        assert row["n"] == 20 - diverged
+        assert row["verdict"] == expected
+        assert row["diverged_triplet"] == pytest.approx(diverged / 40)
+        assert row["diverged_contrastive"] == 0
+
+
+@pytest.mark.parametrize(("effect", "expected"), [(0.1, "triplet"), (-0.1, "contrastive")])
+def test_sentence_15_a_difference_beyond_the_rope(effect: float, expected: str) -> None:
+    runs = simulated_runs(np.random.default_rng(7), effect=effect)
+    assert verdict_of(runs) == expected
+    assert verdict_of(runs, "recall_at_1") == expected
+
+
+def test_sentence_16_equivalent_even_where_zero_is_rejected() -> None:
+    runs = simulated_runs(np.random.default_rng(8), effect=0.003, pair_noise=0.0005, run_noise=0.0002)
+    row = verdicts(runs).set_index("metric").loc["map_at_r"]
+    assert row["p_corrected"] <= 0.05
+    assert row["verdict"] == "equivalent"
+    assert "not zero" in row["reason"]
+
+
+def test_sentence_17_a_small_difference() -> None:
+    runs = simulated_runs(np.random.default_rng(9), effect=0.010, pair_noise=0.002, run_noise=0.0005)
+    assert verdict_of(runs) == "triplet, small"
+    runs = simulated_runs(np.random.default_rng(9), effect=-0.010, pair_noise=0.002, run_noise=0.0005)
+    assert verdict_of(runs) == "contrastive, small"
+
+
+def test_sentence_18_else_undecided() -> None:
+    assert verdict_of(simulated_runs(np.random.default_rng(10), effect=0.0, pair_noise=0.05)) == "undecided"
+
+
+def test_sentence_20_over_half_censored_in_both_losses_is_undecided() -> None:
+    runs = simulated_runs(np.random.default_rng(11), effect=10.0)
+    assert verdict_of(runs, "loss_decay_epochs") == "triplet"
+    runs["train/loss_decay_censored"] = (runs["miner"] == "all").astype(float)
+    runs.loc[(runs["margin"] == 0.2), "train/loss_decay_censored"] = 1.0
+    assert verdict_of(runs, "loss_decay_epochs") == "undecided"
+    runs.loc[runs["loss"] == "triplet", "train/loss_decay_censored"] = 0.0
+    assert verdict_of(runs, "loss_decay_epochs") == "triplet"
+
+
+def test_sentence_25_under_the_null_verdicts_that_name_a_loss_are_at_most_nominal() -> None:
+    rng = np.random.default_rng(12)
+    studies, named = 150, 0
+    for _ in range(studies):
+        table = verdicts(simulated_runs(rng, datasets=("a", "b"), miners=("all",), margins=(1.0,)))
+        primary = table[table["family"] == "primary"]
+        named += primary["verdict"].str.contains("triplet|contrastive").any()
+    assert named / studies <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / studies)
+
+
+def test_other_ways_of_training_are_never_averaged_together() -> None:
+    rng = np.random.default_rng(13)
+    short = simulated_runs(rng, effect=-0.1).assign(epochs=5)
+    both = pd.concat([simulated_runs(rng, effect=0.1), short])
+    table = verdicts(both)
+    primary = table[table["family"] == "primary"].set_index("dataset")["verdict"].to_dict()
+    assert primary == {"digits (epochs=50)": "triplet", "digits (epochs=5)": "contrastive"}
+
+
+def test_one_loss_alone_gives_no_rows() -> None:
+    runs = simulated_runs(np.random.default_rng(14))
+    assert verdicts(runs[runs["loss"] == "triplet"]).empty
+
+
+def test_a_metric_that_is_zero_has_a_logarithm_at_the_floor() -> None:
+    runs = simulated_runs(np.random.default_rng(15))
+    runs.loc[runs["loss"] == "contrastive", "test/intra_variance"] = 0.0
+    row = verdicts(runs).set_index("metric").loc["intra_variance"]
+    assert row["verdict"] == "triplet"
+    assert math.isfinite(row["difference"])
+
+
+def test_sentence_9_the_rope() -> None:
+    assert ROPE["share"] == 0.01
+    assert ROPE["log"] == pytest.approx(math.log(1.1))

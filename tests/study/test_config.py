@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.config import ConfigError, load_config, preset_names
+from study.grid import expand
+
+
+def test_presets_are_the_studies_that_they_promise() -> None:
+    assert preset_names() == ["demo", "paper", "sweep"]
+    demo = load_config("demo", None, {})
+    assert (len(expand(demo)), demo.name, demo.storage.name) == (240, "demo", "results")
+    assert demo.datasets == ("synthetic", "digits")
+    assert demo.miners == ("all", "semihard", "hard")
+    assert (demo.margins, demo.lrs, len(demo.seeds), demo.epochs) == ((0.2, 1.0), (1e-3,), 10, 50)
+    sweep = load_config(None, None, {})
+    assert (sweep.name, sweep.margins, sweep.lrs, len(sweep.seeds)) == ("sweep", (0.2, 0.5, 1.0), (3e-4, 1e-3), 13)
+    paper = load_config("paper", None, {})
+    assert (paper.margins, paper.lrs, paper.batch_size, paper.epochs, len(paper.seeds)) == ((1.0,), (1e-3,), 64, 50, 13)
+
+
+def test_options_override_the_file_and_the_file_the_preset(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("margins: [0.3]\nepochs: 7\nsynthetic: {spread: 2.0}\n")
+    config = load_config("demo", file, {"epochs": "9", "seeds": ["3", "5"], "datasets": ["all"]})
+    assert (config.name, config.margins, config.epochs, config.seeds) == ("mine", (0.3,), 9, (3, 5))
+    assert config.synthetic.spread == 2.0
+    assert "digits" in config.datasets
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"datasets": ["digit"]}, "--datasets: unknown dataset 'digit': did you mean 'digits'?"),
+        ({"losses": ["triplets"]}, "--losses: unknown loss 'triplets': did you mean 'triplet'?"),
+        ({"miners": ["semi-hard"]}, "--miners: unknown miner 'semi-hard': did you mean 'semihard'?"),
+        ({"margins": ["0"]}, "--margins: input should be greater than 0 (got '0')"),
+        ({"margins": ["-1"]}, "--margins: input should be greater than 0"),
+        ({"margins": ["nan"]}, "--margins: input should be a finite number"),
+        ({"margins": ["wide"]}, "--margins: input should be a valid number"),
+        ({"lrs": ["0"]}, "--lrs: input should be greater than 0"),
+        ({"lrs": ["-0.1"]}, "--lrs: input should be greater than 0"),
+        ({"lrs": ["inf"]}, "--lrs: input should be a finite number"),
+        ({"lrs": ["fast"]}, "--lrs: input should be a valid number"),
+        ({"seeds": ["0"]}, "--seeds: a study needs at least one seed"),
+        ({"seeds": ["1", "-2"]}, "--seeds: input should be greater than or equal to 0"),
+        ({"epochs": "0"}, "--epochs: input should be greater than or equal to 1"),
+        ({"batch_size": "1"}, "--batch-size: input should be greater than or equal to 2"),
+        ({"sampler": "shufle"}, "--sampler: unknown sampler 'shufle': did you mean 'shuffle'?"),
+        ({"name": "../escape"}, "--name: '../escape' is no study name"),
+        ({"name": "a/b"}, "no path separators"),
+        ({"name": ".."}, "is no study name"),
+        ({"colour": "red"}, "unknown field 'colour'"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config("demo", None, options)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content", ["- a list", "margins: [", "\x00", "margin: [1.0]", "!!python/object/apply:os.getcwd []"]
+)
+def test_a_bad_file_gets_one_clear_line(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        load_config("demo", file, {})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_an_unknown_preset_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read .*absent\.yaml"):
+        load_config("demo", tmp_path / "absent.yaml", {})
+    with pytest.raises(ConfigError, match="did you mean 'sweep'"):
+        load_config("sweeep", None, {})
