@@ -63,7 +63,7 @@ def _signs(n: int) -> Floats:
         patterns = np.arange(2**n)[:, None] >> np.arange(n)
         return np.asarray(1.0 - 2.0 * (patterns & 1))
     generator = np.random.default_rng(20251002 + n)
-    return generator.choice(np.array([-1.0, 1.0]), size=(FLIPS, n))
+    return np.asarray(generator.choice([-1.0, 1.0], size=(FLIPS, n)))
 
 
 def minimum_effect_p(differences: Floats, rope: float) -> float:
@@ -86,8 +86,8 @@ def paired_t_interval(differences: Floats, confidence: float = 0.95) -> tuple[fl
     mean = float(np.mean(differences))
     if differences.size < 2:
         return -np.inf, np.inf
-    half = stats.t.ppf(0.5 + confidence / 2, differences.size - 1) * stats.sem(differences)
-    return mean - float(half), mean + float(half)
+    half = float(stats.t.ppf(0.5 + confidence / 2, differences.size - 1) * stats.sem(differences))
+    return mean - half, mean + half
 
 
 def standardized_mean(differences: Floats) -> float:
@@ -112,4 +112,5 @@ def probability_of_superiority(differences: Floats, confidence: float = 0.95) ->
 
 def smallest_p(n: int) -> float:
     """The smallest two-sided p-value that the sign-flip test can reach with n differences."""
-    return 2.0 / 2**n if n <= EXACT_UP_TO else 2.0 * max(1.0 / (FLIPS + 1), 1.0 / 2**n)
+    one_sided = 0.5**n
+    return 2.0 * (one_sided if n <= EXACT_UP_TO else max(one_sided, 1.0 / (FLIPS + 1)))

@@ -81,10 +81,9 @@ def _from_records(folder: Path) -> pd.DataFrame | None:
 
 def record_rows(record: PackRecord) -> list[dict[str, Any]]:
     """A record's runs as rows: key, parameters, tags, and the last value of each metric."""
-    order = record.points.sort_values("epoch", kind="stable")
-    last = order.groupby(["key", "metric"], observed=True, sort=False)["value"].last()
+    last = record.points.sort_values("epoch", kind="stable").drop_duplicates(["key", "metric"], keep="last")
     by_run: dict[str, dict[str, float]] = {run.key: {} for run in record.runs}
-    for (key, metric), value in last.items():
+    for key, metric, value in zip(last["key"], last["metric"], last["value"], strict=True):
         by_run[key][metric] = float(value)
     return [_row(run.key, run.params, run.tags, by_run[run.key]) for run in record.runs]
 

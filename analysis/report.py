@@ -19,7 +19,7 @@ from analysis.metrics import ROPE
 from analysis.pairing import CONDITION, LOSSES, settings
 from analysis.power import ALPHA, LEAST_SEEDS
 from analysis.tables import difference, interval, markdown_table, p_text, terminal_table
-from analysis.verdict_table import verdicts
+from analysis.verdict_table import MOST_MISSING, rows_of, verdicts
 
 FAMILIES = {
     "primary": "Which loss performs better: MAP@R on test data",
@@ -37,7 +37,7 @@ def write_report(study: str, runs: pd.DataFrame, table: pd.DataFrame, folder: Pa
     """Writes ``verdicts.csv``, ``verdicts.json`` and ``report.md``."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "verdicts.csv", table.to_csv(index=False))
-    records = [{name: _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
+    records = [{name: _plain(value) for name, value in row.items()} for row in rows_of(table)]
     content = {"study": study, "provenance": _provenance(runs), "verdicts": records}
     _write(folder / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
     _write(folder / "report.md", report_text(study, runs, table))
@@ -68,7 +68,7 @@ def report_text(study: str, runs: pd.DataFrame, table: pd.DataFrame) -> str:
 
 def _answers(table: pd.DataFrame) -> str:
     lines = []
-    for row in table[table["family"] == "primary"].to_dict("records"):
+    for row in rows_of(table[table["family"] == "primary"]):
         lines.append(f"- **{row['dataset']}: {_sentence(row)}**")
         if row["n"]:
             lines[-1] += (
@@ -104,17 +104,18 @@ def _runs_text(runs: pd.DataFrame) -> str:
 def _methods() -> str:
     return (
         "The estimand is the grid average: within each seed a metric is averaged over the conditions (miner, margin, "
-        "learning rate) of each loss, and the seeds are the replicates. One seed gives both losses the same split, initial "
-        "weights and batch order, so the datum is the paired difference. Distances are Euclidean; the contrastive loss "
-        "uses d^2 for positives and (m - d)^2 for negatives, the triplet loss d^2 for both, so their margins are not on one "
-        "scale. Losses and gradients are means over all candidates. Variances and the gradient norm are compared by their "
-        "logarithms.\n\n"
-        f"Tests flip the signs of the differences (exact up to {EXACT_UP_TO} seeds, else {FLIPS:,} seeded flips), against "
-        "zero, against the region of practical equivalence, and for equivalence within it; that region is "
-        f"+-{100 * ROPE['share']:g} percentage point for shares, a factor of {math.exp(ROPE['log']):.2g} for ratios and "
-        f"{ROPE['epochs']:g} epoch for decay times. Intervals are paired t intervals. Holm's correction runs within each "
-        f"table above and each kind of test, at {ALPHA:g}. A seed with a missing or diverged run is dropped whole; fewer "
-        f"than {LEAST_SEEDS} seeds, or over 10% dropped, give no verdict. Decay times are censored at the last epoch."
+        "learning rate) of each loss, and the seeds are the replicates. One seed gives both losses the same split, "
+        "initial weights and batch order, so the datum is the paired difference. Distances are Euclidean; the "
+        "contrastive loss uses d^2 for positives and (m - d)^2 for negatives, the triplet loss d^2 for both, so their "
+        "margins are not on one scale. Losses and gradients are means over all candidates. Variances and the gradient "
+        "norm are compared by their logarithms.\n\n"
+        f"Tests flip the signs of the differences (exact up to {EXACT_UP_TO} seeds, else {FLIPS:,} seeded flips), "
+        "against zero, against the region of practical equivalence, and for equivalence within it; that region is "
+        f"+-{100 * ROPE['share']:g} percentage point for shares, a factor of {math.exp(ROPE['log']):.2g} for ratios "
+        f"and {ROPE['epochs']:g} epoch for decay times. Intervals are paired t intervals. Holm's correction runs "
+        f"within each table above and each kind of test, at {ALPHA:g}. A seed with a missing or diverged run is "
+        f"dropped whole; fewer than {LEAST_SEEDS} seeds, or over {MOST_MISSING:.0%} dropped, give no verdict. Decay "
+        "times are censored at the last epoch."
     )
 
 

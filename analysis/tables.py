@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.verdict_table import rows_of
+
 HEADINGS = ("dataset", "metric", "n", "triplet", "contrastive", "difference", "95% interval", "p (Holm)", "verdict")
 _RIGHT = {"n", "triplet", "contrastive", "difference", "95% interval", "p (Holm)"}
 
@@ -60,7 +62,7 @@ def markdown_table(table: pd.DataFrame) -> str:
         "| " + " | ".join(HEADINGS) + " |",
         "| " + " | ".join("---:" if heading in _RIGHT else "---" for heading in HEADINGS) + " |",
     ]
-    for row in table.to_dict("records"):
+    for row in rows_of(table):
         *rest, verdict = cells(row)
         lines.append("| " + " | ".join([*rest, f"**{verdict}**"]) + " |")
     return "\n".join(lines)
@@ -68,7 +70,7 @@ def markdown_table(table: pd.DataFrame) -> str:
 
 def terminal_table(table: pd.DataFrame) -> str:
     """The verdicts in aligned columns, a blank line between datasets."""
-    rows = [cells(row) for row in table.to_dict("records")]
+    rows = [cells(row) for row in rows_of(table)]
     widths = [max(len(line[i]) for line in [HEADINGS, *rows]) for i in range(len(HEADINGS))]
     lines = [_aligned(HEADINGS, widths), "  ".join("-" * width for width in widths)]
     for previous, row in zip([None, *rows], rows, strict=False):

@@ -41,8 +41,8 @@ def verdicts(runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a dataset and metric. ``triplet`` and ``contrastive`` are means over seeds (geometric for metrics
-        compared by logarithm), ``difference`` with ``ci_low`` and ``ci_high`` their mean difference and its 95% paired t
-        interval (a ratio for those metrics), ``p_value`` the sign-flip test against zero and ``p_corrected`` its Holm
+        compared by logarithm), ``difference`` with ``ci_low`` and ``ci_high`` their mean difference and its 95% paired
+        t interval (ratios for those metrics), ``p_value`` the sign-flip test against zero and ``p_corrected`` its Holm
         correction within the family, ``effect_size`` d_z, ``probability`` P(triplet > contrastive). Further columns
         hold the other tests, what was dropped and why the verdict is what it is.
     """
@@ -59,7 +59,7 @@ def verdicts(runs: pd.DataFrame) -> pd.DataFrame:
         table[corrected] = table[corrected].astype(float)
         for _, family in table.groupby("family"):
             table.loc[family.index, corrected] = holm(family[test].to_numpy(float))
-    judged = [_judge(row) for row in table.to_dict("records")]
+    judged = [_judge(row) for row in rows_of(table)]
     table["verdict"] = [verdict for verdict, _ in judged]
     table["reason"] = [reason for _, reason in judged]
     return table
@@ -145,6 +145,11 @@ def _compare(dataset: str, metric: Metric, sample: PairedSample) -> dict[str, An
 def _meaningful(low: float, high: float) -> bool:
     """Bouthillier et al. (2021): likely better, and possibly by enough; the same for the other direction."""
     return (low > 0.5 and high > 0.75) or (high < 0.5 and low < 0.25)
+
+
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as dictionaries."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _judge(row: dict[str, Any]) -> tuple[str, str]:

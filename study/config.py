@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
@@ -75,13 +75,14 @@ _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Count = Annotated[int, Field(ge=1)]
 
 
-def _listed(item: Any, before: Any = _as_list) -> Any:
-    return Annotated[tuple[item, ...], BeforeValidator(before), Field(min_length=1), AfterValidator(_distinct)]
+_Dataset = Annotated[str, _one_of("dataset", DATASETS)]
+_Loss = Annotated[str, _one_of("loss", LOSSES)]
+_Miner = Annotated[str, _one_of("miner", MINERS)]
+_Seed = Annotated[int, Field(ge=0)]
 
-
-_Datasets = _listed(Annotated[str, _one_of("dataset", DATASETS)], _all_datasets)
-_Losses = _listed(Annotated[str, _one_of("loss", LOSSES)])
-_Miners = _listed(Annotated[str, _one_of("miner", MINERS)])
+_NotEmpty = Field(min_length=1)
+_Distinct = AfterValidator(_distinct)
+_Listed = BeforeValidator(_as_list)
 
 
 class StudyConfig(BaseModel):
@@ -90,12 +91,22 @@ class StudyConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="name of the study: its folder and its MLflow experiment")
-    datasets: _Datasets = Field(description=f"'all', or any of {', '.join(DATASETS)}")
-    losses: _Losses = Field(description="any of " + ", ".join(LOSSES))
-    miners: _Miners = Field(description="any of " + ", ".join(MINERS))
-    margins: _listed(_Positive) = Field(description="on d (contrastive) or d^2 (triplet, miners)")  # type: ignore[valid-type]
-    lrs: _listed(_Positive) = Field(description="learning rates of Adam")  # type: ignore[valid-type]
-    seeds: _listed(Annotated[int, Field(ge=0)], _as_seeds) = Field(description="how many, or which")  # type: ignore[valid-type]
+    datasets: Annotated[tuple[_Dataset, ...], BeforeValidator(_all_datasets), _NotEmpty, _Distinct] = Field(
+        description=f"'all', or any of {', '.join(DATASETS)}"
+    )
+    losses: Annotated[tuple[_Loss, ...], _Listed, _NotEmpty, _Distinct] = Field(
+        description="any of " + ", ".join(LOSSES)
+    )
+    miners: Annotated[tuple[_Miner, ...], _Listed, _NotEmpty, _Distinct] = Field(
+        description="any of " + ", ".join(MINERS)
+    )
+    margins: Annotated[tuple[_Positive, ...], _Listed, _NotEmpty, _Distinct] = Field(
+        description="on d (contrastive) or d^2 (triplet, miners)"
+    )
+    lrs: Annotated[tuple[_Positive, ...], _Listed, _NotEmpty, _Distinct] = Field(description="learning rates of Adam")
+    seeds: Annotated[tuple[_Seed, ...], BeforeValidator(_as_seeds), _NotEmpty, _Distinct] = Field(
+        description="how many, or which"
+    )
     epochs: _Count = Field(default=50, description="nothing stops a run early")
     batch_size: Annotated[int, Field(ge=2)] = Field(default=64, description="samples in a batch")
     sampler: Annotated[str, _one_of("sampler", SAMPLERS)] = Field(
@@ -119,6 +130,18 @@ class StudyConfig(BaseModel):
                 f"{value!r} is no study name: use up to 100 letters, digits, '.', '_' and '-', "
                 "a letter or digit first, no path separators"
             )
+        return value
+
+    @field_validator("synthetic")
+    @classmethod
+    def _possible_clusters(cls, value: SyntheticOptions) -> SyntheticOptions:
+        counts = (value.classes - 1, value.samples_per_class - 4, value.dim)
+        scales = (value.separation, value.spread)
+        shares = (value.overlap, value.outliers)
+        if min(counts) < 1 or not all(0 < scale < float("inf") for scale in scales):
+            raise ValueError("needs at least 2 classes of 5 samples, and a positive dim, separation and spread")
+        if not all(0 <= share <= 1 for share in shares):
+            raise ValueError("overlap and outliers are shares between 0 and 1")
         return value
 
     @field_validator("storage")

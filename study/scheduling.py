@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,11 @@ def connect(address: str | None) -> None:
         raise ClusterError(f"cannot join Ray at {target!r} ({reason}): start it, or leave --address out") from None
 
 
+def disconnect() -> None:
+    """Leaves the cluster; one that `connect` started ends in the background."""
+    threading.Thread(target=ray.shutdown, name="ray shutdown").start()
+
+
 def workers() -> int:
     """How many packs the cluster trains at once."""
     resources = ray.cluster_resources()
@@ -75,7 +81,7 @@ def train_packs(
     Returns:
         Position and last error of the packs that failed `TRIES` times.
     """
-    per_pack = {"cpu": CPUS_PER_PACK}
+    per_pack: dict[str, float] = {"cpu": CPUS_PER_PACK}
     if ray.cluster_resources().get("GPU", 0) >= 1:
         per_pack["gpu"] = 1 / PACKS_PER_GPU
     references = {name: ray.put(dataset) for name, dataset in datasets.items()}

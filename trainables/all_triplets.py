@@ -28,22 +28,25 @@ def all_triplets_loss(distances: Tensor, related: Relations, margins: Tensor) ->
     """
     positive, negative = related.positive, related.negative
     with torch.no_grad():
-        keys = distances + margins[:, None, None] * positive
-        keys = keys.masked_fill_(~(positive | negative), torch.inf)
+        keys = distances + margins[:, None, None] * positive.to(distances.dtype)
+        own_column = torch.arange(keys.shape[1], device=keys.device).unsqueeze(1)
+        keys = keys.masked_fill_(own_column == own_column.T, torch.inf)
         order = order_rows(keys, second=negative)  # a negative level with a positive's key has a term of zero
-        is_positive, is_negative = positive.gather(2, order), negative.gather(2, order)
-        sorted_keys = keys.gather(2, order).masked_fill_(~(is_positive | is_negative), 0.0)
+        # As floats: on the CPU a product with a mask of booleans is several times slower.
+        is_positive = positive.gather(2, order).to(keys.dtype)
+        is_negative = negative.gather(2, order).to(keys.dtype)
+        sorted_keys = keys.gather(2, order)
+        sorted_keys = sorted_keys.masked_fill_(order == own_column, 0.0)
 
-        negatives_before = is_negative.to(keys.dtype).cumsum_(2)
+        negatives_before = is_negative.cumsum(2)
         sum_before = (sorted_keys * is_negative).cumsum_(2)
-        hinges = (negatives_before * sorted_keys - sum_before) * is_positive
         active_of_positive = negatives_before * is_positive
-        positives = is_positive.to(keys.dtype)
-        positives_after = positives.sum(2, keepdim=True) - positives.cumsum(2)
+        hinges = active_of_positive * sorted_keys - sum_before * is_positive
+        positives_after = is_positive.sum(2, keepdim=True) - is_positive.cumsum(2)
         slopes = active_of_positive - positives_after * is_negative
         slopes = torch.empty_like(slopes).scatter_(2, order, slopes)
 
-        triplets_of_anchor = positive.sum(2) * negative.sum(2)
+        triplets_of_anchor = is_positive.sum(2) * is_negative.sum(2)
         active_of_anchor = active_of_positive.sum(2)
         own = Share(active_of_anchor.sum(1), triplets_of_anchor.sum(1))
         anchors = Share((active_of_anchor > 0).sum(1), (triplets_of_anchor > 0).sum(1))

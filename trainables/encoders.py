@@ -35,7 +35,8 @@ def mlp(input_shape: tuple[int, ...], embedding_dim: int, hidden: int = 256) -> 
         }
 
     def embed(parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        activations = torch.baddbmm(parameters["hidden.bias"], inputs.flatten(2), parameters["hidden.weight"]).relu()
+        hidden_units = torch.baddbmm(parameters["hidden.bias"], inputs.flatten(2), parameters["hidden.weight"])
+        activations: Tensor = hidden_units.relu()
         return torch.baddbmm(parameters["embedding.bias"], activations, parameters["embedding.weight"])
 
     return Encoder(initialise, embed)

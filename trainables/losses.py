@@ -29,8 +29,8 @@ def contrastive_loss(
         margins: [K], on the distance itself.
 
     Returns:
-        Terms with the kinds ``positive_pairs``, ``negative_pairs`` and ``anchors``. A negative pair at distance zero has a term
-        and, as its direction is undefined, no gradient.
+        Terms with the kinds ``positive_pairs``, ``negative_pairs`` and ``anchors``. A negative pair at distance zero
+        has a term and, as its direction is undefined, no gradient.
     """
     with torch.no_grad():
         if isinstance(selected, AllCandidates):
@@ -41,10 +41,11 @@ def contrastive_loss(
             positive = _distinct_pairs(selected.positive, selected.filled, distances)
             negative = _distinct_pairs(selected.negative, selected.filled, distances)
         plain = distances.sqrt()
-        shortfall = (margins[:, None, None] - plain).clamp_min_(0.0) * negative
-        attraction = distances * positive
+        shortfall = (margins[:, None, None] - plain).clamp_min_(0.0) * negative.to(plain.dtype)
+        pulled = positive.to(plain.dtype)
+        attraction = distances * pulled
         total = (attraction + shortfall.square()).sum(2).sum(1)
-        slopes = positive.to(plain.dtype) - torch.where(plain > 0, shortfall / plain, 0.0)
+        slopes = pulled - torch.where(plain > 0, shortfall / plain, 0.0)
 
         active_positive, active_negative = attraction > 0, shortfall > 0
         positives = Share(active_positive.sum(2).sum(1), offered.sum(2).sum(1))
@@ -66,7 +67,8 @@ def triplet_loss(distances: Tensor, related: Relations, selected: Selection | Al
     with torch.no_grad():
         to_positive = distances.gather(2, selected.positive)
         to_negative = distances.gather(2, selected.negative)
-        hinge = (to_positive - to_negative + margins[:, None, None]).clamp_min_(0.0) * selected.filled
+        hinge = (to_positive - to_negative + margins[:, None, None]).clamp_min_(0.0)
+        hinge = hinge * selected.filled.to(hinge.dtype)
         active = hinge > 0
         unit = active.to(distances.dtype)
         slopes = torch.zeros_like(distances).scatter_add_(2, selected.positive, unit)

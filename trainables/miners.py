@@ -79,7 +79,7 @@ def mine_hard(batch: Batch) -> Selection:
     positive, negative = batch.relations.positive, batch.relations.negative
     farthest = batch.distances.masked_fill(~positive, -1.0).argmax(2, keepdim=True)
     closest = batch.distances.masked_fill(~negative, torch.inf).argmin(2, keepdim=True)
-    offered = positive.any(2, keepdim=True) & negative.any(2, keepdim=True)
+    offered = _any(positive) & _any(negative)
     return Selection(farthest, closest, offered, offered)
 
 
@@ -130,8 +130,13 @@ def _uniforms(batch: Batch) -> Tensor:
     return batch.uniforms
 
 
+def _any(mask: Tensor) -> Tensor:
+    """Whether a row of [K, B, B] has a True, [K, B, 1]; on the CPU several times faster than `any`."""
+    return mask.sum(2, keepdim=True) > 0
+
+
 def _one_negative_a_pair(batch: Batch, negative: Tensor, found: Tensor | None = None) -> Selection:
     pairs = batch.relations.positive
     columns = torch.arange(pairs.shape[2], device=pairs.device).expand_as(pairs)
-    offered = pairs & batch.relations.negative.any(2, keepdim=True)
+    offered = pairs & _any(batch.relations.negative)
     return Selection(columns, negative, offered, offered if found is None else offered & found)

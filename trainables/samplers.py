@@ -12,6 +12,7 @@ def shuffled_batches(labels: Tensor, batch_size: int, generator: torch.Generator
     Args:
         labels: [N] training labels.
         batch_size: B; where N < B the one batch holds all N.
+        generator: Where the permutation is drawn from.
 
     Returns:
         [steps, B] positions in `labels`.
@@ -31,6 +32,7 @@ def pk_batches(labels: Tensor, batch_size: int, samples_per_class: int, generato
         labels: [N] training labels.
         batch_size: The largest batch; P x K is at most this.
         samples_per_class: K.
+        generator: Where classes and samples are drawn from.
 
     Returns:
         [steps, P * K] positions in `labels`, with about N positions in all.

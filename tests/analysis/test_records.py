@@ -59,6 +59,6 @@ def test_reading_a_folder_reports_broken_records_and_skips_half_written_ones(tmp
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    with pytest.raises(OSError, match="exists|directory"):
+    with pytest.raises(OSError, match=r"exists|directory"):
         write_record(blocked, record())
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -33,7 +33,8 @@ def test_training_equals_a_plain_pytorch_loop() -> None:
             weight.copy_(((torch.rand(weight.shape[::-1], generator=draw) * 2 - 1) / scale).T)
             bias.copy_((torch.rand(1, len(bias), generator=draw) * 2 - 1)[0] / scale)
     adam = torch.optim.Adam(layers.parameters(), lr=ALONE.lr)
-    losses, norms = [], []
+    losses: list[float] = []
+    norms: list[float] = []
     for epoch in (1, 2):
         losses, norms = [], []
         for inputs, labels, _ in data.batches(epoch):

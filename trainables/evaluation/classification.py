@@ -41,8 +41,8 @@ def knn_accuracy(
 class LinearProbe:
     """Multinomial logistic regression on standardised embeddings, fitted for all members at once.
 
-    The objective is scikit-learn's ``LogisticRegression(C=1)`` after a ``StandardScaler``: the summed cross entropy plus
-    half the squared norm of the weights, the intercept free. It is minimised by Nesterov's method in the metric of
+    The objective is scikit-learn's ``LogisticRegression(C=1)`` after a ``StandardScaler``: the summed cross entropy
+    plus half the squared norm of the weights, the intercept free. It is minimised by Nesterov's method in the metric of
     Boehning's bound ("Multinomial logistic regression algorithm", 1992): the Hessian is at most (X'X / 2) for each
     class, so one Cholesky factor serves every iteration and no step size is searched.
     """

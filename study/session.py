@@ -1,0 +1,204 @@
+"""One session of a study: check, plan, train what is missing, record, report."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from analysis.loading import load_study
+from analysis.records import BrokenRecordError, PackRecord, read_records, records_folder
+from analysis.report import report_folder, write_report
+from analysis.tables import terminal_table
+from analysis.verdict_table import verdicts
+from study.config import StudyConfig
+from study.estimate import estimate_seconds
+from study.grid import Run, expand, make_packs
+from study.plan import plan_lines, power_warnings
+from study.progress import Progress, duration
+from study.provenance import code_version
+from study.recording import Recorder, make_record
+from study.tracking import TrackingError, TrackingSink, default_uri, open_sink, ui_command
+from trainables.datasets import Dataset, load_dataset
+from trainables.history import History
+
+
+class StudyError(RuntimeError):
+    """Why a study cannot go on, in one line."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a study wants and what it has.
+
+    Attributes:
+        runs: All runs of the configuration.
+        done: Keys of those that are recorded.
+        records: Every readable record of the study, of this configuration or of others.
+        warnings: What was wrong with the rest.
+    """
+
+    runs: list[Run]
+    done: set[str]
+    records: list[PackRecord]
+    warnings: list[str]
+
+
+def run_study(config: StudyConfig, only_plan: bool = False) -> int:
+    """Plans, trains what is missing, records it and reports; the exit status tells whether all went well.
+
+    Raises:
+        StudyError: If something keeps the study from starting or going on; what is recorded stays.
+    """
+    _check_storage(config.storage)
+    situation = _look_around(config)
+    datasets = _load_datasets(config, situation)
+    with ThreadPoolExecutor(1) as background:
+        # Opening the database and measuring the speed take seconds each, and one does not need the other.
+        opening = None if only_plan else background.submit(open_sink, _uri(config), config.name)
+        _print_plan(config, situation, datasets)
+        sink = _opened(opening)
+    if sink is None:
+        return 0
+
+    recorder = Recorder(records_folder(config.storage, config.name), sink)
+    for record in situation.records:
+        recorder.add_recorded(record)
+    failures: list[str] = []
+    if len(situation.done) < len(situation.runs):
+        failures = _train(config, situation, datasets, recorder)
+    else:
+        print("Nothing to train: every run is recorded.")
+    untracked = recorder.close()
+    if untracked:
+        failures.append(f"MLflow is incomplete ({untracked}); run the same command again to fill it from the records")
+    _report(config)
+    for failure in failures:
+        print(f"error: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _uri(config: StudyConfig) -> str:
+    return config.tracking_uri or default_uri(config.storage)
+
+
+def _check_storage(storage: Path) -> None:
+    probe = storage / f".writable.{os.getpid()}"
+    try:
+        storage.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StudyError(f"--storage: cannot write under {storage} ({reason}): choose another folder") from None
+
+
+def _look_around(config: StudyConfig) -> Situation:
+    records, warnings = [], []
+    for record in read_records(records_folder(config.storage, config.name)):
+        if isinstance(record, BrokenRecordError):
+            warnings.append(str(record))
+        else:
+            records.append(record)
+    runs = expand(config)
+    recorded = {run.key for record in records for run in record.runs}
+    return Situation(runs, recorded & {run.key for run in runs}, records, warnings)
+
+
+def _load_datasets(config: StudyConfig, situation: Situation) -> dict[str, Dataset]:
+    """The datasets of the runs that are missing; those of the same name and shape must be as they were."""
+    missing = {run.structure.dataset for run in situation.runs if run.key not in situation.done}
+    datasets = {name: load_dataset(name, config.synthetic) for name in config.datasets if name in missing}
+    wanted = {run.key: run.structure.dataset for run in situation.runs}
+    for record in situation.records:
+        for run in record.runs:
+            dataset = datasets.get(wanted.get(run.key, ""))
+            if dataset is not None and run.tags["data_digest"] != dataset.digest:
+                raise StudyError(
+                    f"the data of {dataset.name!r} are not those of the recorded runs (digest {dataset.digest}, "
+                    f"recorded {run.tags['data_digest']}): give this study another --name"
+                )
+    return datasets
+
+
+def _print_plan(config: StudyConfig, situation: Situation, datasets: dict[str, Dataset]) -> None:
+    workers = _workers_here()
+    packs = [pack for pack, _ in make_packs(situation.runs, situation.done, config.pack_size, workers)]
+    seconds = estimate_seconds(packs, datasets, workers) if packs else None
+    print("\n".join(plan_lines(config, situation.runs, len(situation.done), len(packs), workers, seconds)), flush=True)
+    for warning in [*situation.warnings, *power_warnings(config)]:
+        print(f"warning: {warning}", file=sys.stderr, flush=True)
+
+
+def _workers_here() -> int:
+    """How many packs this machine would train at once: one a GPU, else one a CPU core."""
+    return torch.cuda.device_count() or os.cpu_count() or 1
+
+
+def _opened(opening: Future[TrackingSink] | None) -> TrackingSink | None:
+    try:
+        return opening.result() if opening else None
+    except TrackingError as error:
+        raise StudyError(f"--tracking-uri: {error}; start the server, or leave the option out") from None
+
+
+def _train(config: StudyConfig, situation: Situation, datasets: dict[str, Dataset], recorder: Recorder) -> list[str]:
+    from study.scheduling import ClusterError, connect, disconnect, train_packs, workers
+
+    try:
+        connect(config.address)
+    except ClusterError as error:
+        raise StudyError(f"--address: {error}") from None
+    packs = make_packs(situation.runs, situation.done, config.pack_size, workers())
+    version = code_version()
+    progress = Progress([pack for pack, _ in packs])
+    started = time.monotonic()
+    busy_seconds = 0.0
+
+    def keep(position: int, history: History, seconds: float) -> None:
+        nonlocal busy_seconds
+        busy_seconds += seconds
+        pack, members = packs[position]
+        recorder.add(make_record(members, history, version, datasets[pack.structure.dataset].digest))
+        progress.finished(position)
+
+    scratch = config.storage / config.name / "ray"
+    try:
+        failed = train_packs([pack for pack, _ in packs], datasets, scratch, progress.reached, keep)
+    except OSError as error:
+        raise StudyError(
+            f"cannot write under {config.storage} ({error.strerror or error}): what is recorded stays; make room and "
+            "run the same command again"
+        ) from None
+    finally:
+        progress.close()
+        disconnect()
+    count = sum(len(members) for _, members in packs)
+    print(
+        f"Trained {count} runs in {duration(time.monotonic() - started)}, {busy_seconds / count:.2f} s a run and worker"
+    )
+    return [f"{_name(packs[position][1])} failed: {reason}" for position, reason in failed]
+
+
+def _name(runs: Sequence[Run]) -> str:
+    structure = runs[0].structure
+    return f"the pack of {len(runs)} runs {structure.dataset} {structure.loss} {structure.miner}"
+
+
+def _report(config: StudyConfig) -> None:
+    try:
+        frame = load_study(config.name, config.storage)
+    except LookupError as error:
+        print(f"No report: {error}")
+        return
+    table = verdicts(frame)
+    folder = report_folder(config.storage, config.name)
+    write_report(config.name, frame, table, folder)
+    print(f"\n{terminal_table(table)}\n\nReport   {folder / 'report.md'}")
+    print(f"Browse   {ui_command(_uri(config), config.name)}")
