@@ -22,21 +22,21 @@ class Encoder:
     embed: Callable[[Mapping[str, Tensor], Tensor], Tensor]
 
 
-def mlp(input_shape: tuple[int, ...], embedding_dim: int, hidden: int = 256) -> Encoder:
-    """One hidden layer with ReLU: inputs (flattened) -> `hidden` -> D."""
+def mlp(input_shape: tuple[int, ...], embedding_dim: int, width: int = 256) -> Encoder:
+    """One hidden layer with ReLU: inputs (flattened) -> `width` -> D."""
     inputs = int(torch.tensor(input_shape).prod())
 
     def initialise(generator: torch.Generator) -> dict[str, Tensor]:
         return {
-            "hidden.weight": _uniform((inputs, hidden), inputs, generator),
-            "hidden.bias": _uniform((1, hidden), inputs, generator),
-            "embedding.weight": _uniform((hidden, embedding_dim), hidden, generator),
-            "embedding.bias": _uniform((1, embedding_dim), hidden, generator),
+            "hidden.weight": _uniform((inputs, width), inputs, generator),
+            "hidden.bias": _uniform((1, width), inputs, generator),
+            "embedding.weight": _uniform((width, embedding_dim), width, generator),
+            "embedding.bias": _uniform((1, embedding_dim), width, generator),
         }
 
     def embed(parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        hidden_units = torch.baddbmm(parameters["hidden.bias"], inputs.flatten(2), parameters["hidden.weight"])
-        activations: Tensor = hidden_units.relu()
+        hidden = torch.baddbmm(parameters["hidden.bias"], inputs.flatten(2), parameters["hidden.weight"])
+        activations: Tensor = hidden.relu()
         return torch.baddbmm(parameters["embedding.bias"], activations, parameters["embedding.weight"])
 
     return Encoder(initialise, embed)
@@ -47,4 +47,5 @@ ENCODERS: dict[str, Callable[[tuple[int, ...], int], Encoder]] = {"mlp": mlp}
 
 def _uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> Tensor:
     """PyTorch's default for linear layers: uniform within 1 / sqrt(fan_in)."""
-    return (torch.rand(shape, generator=generator) * 2.0 - 1.0) / fan_in**0.5
+    drawn = torch.rand(shape, generator=generator)
+    return drawn.mul_(2.0).sub_(1.0).div_(fan_in**0.5)

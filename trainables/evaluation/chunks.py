@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-_ELEMENTS = 1 << 18  # of one piece's distance matrix: small enough to stay in a core's cache
+_ELEMENTS = 1 << 19  # of one piece's distance matrix: small enough to stay in a core's cache
 
 
 def member_chunks(members: int, queries: int, references: int) -> Iterator[tuple[slice, slice]]:

@@ -49,48 +49,51 @@ class LinearProbe:
 
     def __init__(self, embeddings: Tensor, labels: Tensor, iterations: int = 200) -> None:
         """Fits on embeddings [K, N, D] with labels [K, N] from 0."""
-        values = embeddings.double()
-        self._mean = values.mean(1, keepdim=True)
-        deviation = (values - self._mean).square().mean(1, keepdim=True).sqrt()
+        self._mean = embeddings.mean(1, keepdim=True)
+        deviation = (embeddings - self._mean).square().mean(1, keepdim=True).sqrt()
         self._scale = torch.where(deviation > 0, deviation, 1.0)
-        targets = torch.nn.functional.one_hot(labels).transpose(1, 2).float().contiguous()
-        self._weights = _fit_multinomial(self._features(embeddings), targets, iterations)
+        targets = torch.nn.functional.one_hot(labels).transpose(1, 2).to(embeddings.dtype).contiguous()
+        self._weights, self._intercepts = _fit_multinomial(self._features(embeddings), targets, iterations)
 
     def accuracy(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Share [K] float64 of embeddings [K, N, D] that get their label."""
-        logits = torch.bmm(self._weights, self._features(embeddings).transpose(1, 2))
+        logits = torch.baddbmm(self._intercepts, self._weights, self._features(embeddings).transpose(1, 2))
         return (logits.argmax(1) == labels).double().mean(1)
 
     def _features(self, embeddings: Tensor) -> Tensor:
-        standard = (embeddings.double() - self._mean) / self._scale
-        return torch.nn.functional.pad(standard, (0, 1), value=1.0).float()
+        return (embeddings - self._mean) / self._scale
 
 
-def _fit_multinomial(features: Tensor, targets: Tensor, iterations: int) -> Tensor:
-    """Weights [K, C, F] from features [K, N, F], the last of them the intercept's, and one-hot targets [K, C, N].
+def _fit_multinomial(features: Tensor, targets: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
+    """Weights [K, C, D] and intercepts [K, C, 1] from centred features [K, N, D] and one-hot targets [K, C, N].
 
-    Classes stand before samples throughout: the other order makes products this narrow several times slower.
+    As the features are centred, the bound has no term between weights and intercepts. Classes stand before samples
+    throughout: the other order makes products this narrow several times slower.
     """
-    penalty = torch.ones(features.shape[2], device=features.device)
-    penalty[-1] = 0.0
     exact = features.double()
-    bound = 0.5 * torch.bmm(exact.transpose(1, 2), exact) + torch.diag(penalty.double())
-    factor, failed = torch.linalg.cholesky_ex(bound)
+    identity = torch.eye(features.shape[2], dtype=exact.dtype, device=exact.device)
+    factor, failed = torch.linalg.cholesky_ex(0.5 * torch.bmm(exact.transpose(1, 2), exact) + identity)
     usable = (failed == 0) & factor.isfinite().flatten(1).all(1)
-    identity = torch.eye(features.shape[2], dtype=factor.dtype, device=factor.device)
-    inverse = torch.cholesky_inverse(torch.where(usable[:, None, None], factor, identity)).float()
+    inverse = torch.cholesky_inverse(torch.where(usable[:, None, None], factor, identity)).to(features.dtype)
+    intercept_step = 2.0 / features.shape[1]
 
     transposed = features.transpose(1, 2)
     weights = features.new_zeros(features.shape[0], targets.shape[1], features.shape[2])
-    ahead, momentum = weights, weights.new_ones(features.shape[0], 1, 1)
+    intercepts = features.new_zeros(features.shape[0], targets.shape[1], 1)
+    weights_ahead, intercepts_ahead, momentum = weights, intercepts, features.new_ones(features.shape[0], 1, 1)
     for _ in range(iterations):
-        residual = torch.bmm(ahead, transposed).softmax(1) - targets
-        gradient = torch.bmm(residual, features) + penalty * ahead
-        after = ahead - torch.bmm(gradient, inverse)
+        residual = torch.baddbmm(intercepts_ahead, weights_ahead, transposed).softmax(1).sub_(targets)
+        slope = torch.bmm(residual, features).add_(weights_ahead)
+        intercept_slope = residual.sum(2, keepdim=True)
+        weights_after = torch.baddbmm(weights_ahead, slope, inverse, alpha=-1.0)
+        intercepts_after = intercepts_ahead - intercept_step * intercept_slope
+        weights_moved, intercepts_moved = weights_after - weights, intercepts_after - intercepts
         # Restart the momentum of a member where it points uphill (O'Donoghue and Candes 2015).
-        uphill = (gradient * (after - weights)).flatten(1).sum(1)[:, None, None] > 0
-        momentum = torch.where(uphill, 1.0, momentum)
+        uphill = (slope * weights_moved).flatten(1).sum(1) + (intercept_slope * intercepts_moved).flatten(1).sum(1)
+        momentum = torch.where(uphill[:, None, None] > 0, 1.0, momentum)
         following = 0.5 * (1.0 + (1.0 + 4.0 * momentum.square()).sqrt())
-        ahead = after + (momentum - 1.0) / following * (after - weights)
-        weights, momentum = after, following
-    return weights
+        carried = (momentum - 1.0) / following
+        weights_ahead = weights_after + carried * weights_moved
+        intercepts_ahead = intercepts_after + carried * intercepts_moved
+        weights, intercepts, momentum = weights_after, intercepts_after, following
+    return weights, intercepts
