@@ -1,0 +1,201 @@
+"""The command from end to end, on small real studies."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+from analysis import load_study, verdicts
+from analysis.report import main as report_main
+from study.run import main
+
+SMALL = ["--preset", "demo", "--datasets", "digits", "--miners", "all", "hard", "--margins", "0.5", "--epochs", "2"]
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of 8 seeds, run in a process of its own as a user would."""
+    folder = tmp_path_factory.mktemp("results")
+    done = study(folder, "--seeds", "8")
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout.txt").write_text(done.stdout)
+    return folder
+
+
+def study(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "study.run", *SMALL, "--storage", str(folder), "--name", "small", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def mlflow_runs(folder: Path) -> list:
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], max_results=1000))
+
+
+def test_the_plan_comes_first_and_the_verdicts_last(storage: Path) -> None:
+    text = (storage / "stdout.txt").read_text()
+    for part in ("32 runs of 2 epochs", "smallest p reachable", "map_at_r", "report.md", "mlflow ui --host 127.0.0.1"):
+        assert part in text
+    assert text.index("runs of 2 epochs") < text.index("map_at_r") < text.index("mlflow ui")
+
+
+def test_the_report_is_written(storage: Path) -> None:
+    report = storage / "small" / "report"
+    assert "# Contrastive or triplet? Study `small`" in (report / "report.md").read_text()
+    table = pd.read_csv(report / "verdicts.csv")
+    assert list(table.columns[:14]) == [
+        "dataset",
+        "metric",
+        "estimand",
+        "n",
+        "triplet",
+        "contrastive",
+        "difference",
+        "ci_low",
+        "ci_high",
+        "p_value",
+        "p_corrected",
+        "effect_size",
+        "probability",
+        "verdict",
+    ]
+    assert set(table["n"]) == {8}
+    content = json.loads((report / "verdicts.json").read_text())
+    assert len(content["verdicts"]) == len(table) == 16
+
+
+def test_mlflow_holds_every_run_once_under_its_cell_and_study(storage: Path) -> None:
+    runs = mlflow_runs(storage)
+    by_level: dict[str, list] = {}
+    for run in runs:
+        by_level.setdefault(run.data.tags["level"], []).append(run)
+    assert {level: len(group) for level, group in by_level.items()} == {"study": 1, "cell": 4, "run": 32}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    cells = {run.info.run_id for run in by_level["cell"]}
+    assert {run.data.tags["mlflow.parentRunId"] for run in by_level["run"]} == cells
+    assert {run.data.tags["mlflow.parentRunId"] for run in by_level["cell"]} == {by_level["study"][0].info.run_id}
+    one = next(run for run in by_level["run"] if run.info.run_name == "digits triplet hard margin=0.5 lr=0.001 seed=3")
+    assert one.data.params["seed"] == "3"
+    assert {
+        "dataset",
+        "encoder",
+        "miner",
+        "lr",
+        "epochs",
+        "batch_size",
+        "sampler",
+        "embedding_dim",
+        "normalized",
+    } <= set(one.data.params)
+    assert {"train/loss", "train/grad_norm", "val/map_at_r", "test/linear_accuracy", "test/recall_at_8"} <= set(
+        one.data.metrics
+    )
+    assert {"key", "pack", "code_version", "data_digest", "diverged"} <= set(one.data.tags)
+
+
+def test_mlflow_and_the_storage_folder_give_the_same_verdicts(storage: Path) -> None:
+    from_records = load_study("small", storage)
+    from_mlflow = load_study("small", tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    pd.testing.assert_frame_equal(from_records, from_mlflow, check_exact=True)
+    pd.testing.assert_frame_equal(verdicts(from_records), verdicts(from_mlflow), check_exact=True)
+
+
+def test_the_same_command_again_only_reports(storage: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (storage / "small" / "records").iterdir()}
+    again = study(storage, "--seeds", "8")
+    assert again.returncode == 0
+    assert "Nothing to train" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in (storage / "small" / "records").iterdir()} == before
+    assert len(mlflow_runs(storage)) == 37
+
+
+def test_more_seeds_train_the_missing_runs_alone_and_reproduce_bit_for_bit(storage: Path, tmp_path: Path) -> None:
+    """A study grown from 2 seeds to 8, in packs of another size, equals the one that was run at once."""
+    assert study(tmp_path, "--seeds", "2").returncode == 0
+    grown = study(tmp_path, "--seeds", "8", "--pack-size", "5")
+    assert grown.returncode == 0
+    assert "8 are recorded already" in grown.stdout
+    at_once = load_study("small", storage).drop(columns="pack")
+    pd.testing.assert_frame_equal(load_study("small", tmp_path).drop(columns="pack"), at_once, check_exact=True)
+    assert sum(run.data.tags["level"] == "run" for run in mlflow_runs(tmp_path)) == 32
+
+
+def test_mlflow_is_refilled_from_the_records(storage: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'fresh.db'}"
+    assert study(storage, "--seeds", "8", "--tracking-uri", uri).returncode == 0
+    refilled = load_study("small", tracking_uri=uri)
+    pd.testing.assert_frame_equal(refilled, load_study("small", storage), check_exact=True)
+
+
+def test_the_report_can_be_rebuilt(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = storage / "small" / "report" / "verdicts.csv"
+    written = report.read_bytes()
+    report.unlink()
+    assert report_main(["--study", "small", "--storage", str(storage)]) == 0
+    assert report.read_bytes() == written
+    assert "map_at_r" in capsys.readouterr().out
+    assert report_main(["--study", "absent", "--storage", str(storage)]) == 2
+    assert "no runs of a study 'absent'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--datasets", "digit"], "did you mean 'digits'"),
+        (["--margins", "-1"], "--margins: input should be greater than 0"),
+        (["--seeds", "0"], "at least one seed"),
+        (["--name", "a/b"], "no path separators"),
+        (["--storage", "/proc/nowhere"], "--storage: cannot write under /proc/nowhere"),
+        (["--tracking-uri", "http://127.0.0.1:9"], "--tracking-uri: MLflow at http://127.0.0.1:9 does not answer"),
+        (["--tracking-uri", "nonsense://x"], "--tracking-uri: MLflow at nonsense://x does not answer"),
+    ],
+)
+def test_bad_input_ends_with_one_line_before_ray_starts(
+    options: list[str],
+    expected: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr("study.scheduling.connect", lambda address: pytest.fail("Ray was started"))
+    assert main([*SMALL, "--storage", str(tmp_path), *options]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert expected in errors[0]
+
+
+def test_too_few_seeds_are_warned_of_with_the_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SMALL, "--storage", str(tmp_path), "--seeds", "4", "--plan"]) == 0
+    captured = capsys.readouterr()
+    assert "4 seeds are too few for any verdict (at least 8)" in captured.err
+    assert "p is at least 0.12" in captured.err
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    missing = study(tmp_path, "--seeds", "8", "--address", "127.0.0.1:9")
+    assert missing.returncode == 2
+    assert "error: --address: cannot join Ray at '127.0.0.1:9'" in missing.stderr
+
+
+def test_other_data_under_the_same_name_are_refused(
+    storage: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from trainables.datasets import load_dataset
+
+    monkeypatch.setattr(
+        "study.session.load_dataset", lambda name, synthetic: replace(load_dataset(name, synthetic), digest="other")
+    )
+    assert main([*SMALL, "--storage", str(storage), "--name", "small", "--seeds", "9"]) == 2
+    assert "give this study another --name" in capsys.readouterr().err

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+from analysis.records import PackRecord, RunDescription
+from study.recording import Recorder
+from study.tracking import TrackingError, TrackingSink, open_sink, ui_command
+
+PARAMS = {
+    "dataset": "digits",
+    "encoder": "mlp",
+    "loss": "triplet",
+    "miner": "all",
+    "margin": 0.5,
+    "lr": 1e-3,
+    "epochs": 800,
+}
+
+
+def record(keys: list[str], points_each: int = 5) -> PackRecord:
+    runs = tuple(
+        RunDescription(key, {**PARAMS, "seed": seed}, {"pack": "p", "diverged": "false"})
+        for seed, key in enumerate(keys)
+    )
+    points = pd.DataFrame(
+        [(key, "train/loss", epoch, 1.0 / (epoch + 1)) for key in keys for epoch in range(points_each)],
+        columns=["key", "metric", "epoch", "value"],
+    )
+    return PackRecord("p", 1_700_000_000_000, runs, points)
+
+
+def runs_of(uri: str, level: str = "run") -> list:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("s")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], f"tags.level = '{level}'"))
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def test_writing_a_record_twice_holds_each_run_once(uri: str) -> None:
+    sink = open_sink(uri, "s")
+    sink.write(record(["a", "b"]))
+    sink.write(record(["a", "b"]))
+    open_sink(uri, "s").write(record(["a", "b", "c"]))
+    assert sorted(run.data.tags["key"] for run in runs_of(uri)) == ["a", "b", "c"]
+    assert len(runs_of(uri, "cell")) == len(runs_of(uri, "study")) == 1
+
+
+def test_more_points_than_a_request_carries_all_arrive(uri: str) -> None:
+    open_sink(uri, "s").write(record(["a"], points_each=2500))
+    (run,) = runs_of(uri)
+    assert len(MlflowClient(uri).get_metric_history(run.info.run_id, "train/loss")) == 2500
+
+
+def test_a_half_filled_run_is_filled_to_the_end(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = open_sink(uri, "s")
+    monkeypatch.setattr(sink.client, "set_terminated", _fail)
+    sink._parents = {("study",): "x", ("cell", "digits triplet all"): "x"}
+    with pytest.raises(TrackingError, match="away"):
+        sink.write(record(["a"]))
+    assert [run.info.status for run in runs_of(uri)] == ["RUNNING"]
+    open_sink(uri, "s").write(record(["a"]))
+    (run,) = runs_of(uri)
+    assert run.info.status == "FINISHED"
+    assert len(MlflowClient(uri).get_metric_history(run.info.run_id, "train/loss")) == 5
+
+
+def test_a_tracking_server_that_fails_loses_nothing(uri: str, tmp_path: Path) -> None:
+    sink = open_sink(uri, "s")
+    real_write, fail = sink.write, True
+
+    class Flaky(TrackingSink):
+        def write(self, item: PackRecord) -> None:
+            if fail:
+                raise TrackingError("the server is away")
+            real_write(item)
+
+    recorder = Recorder(tmp_path / "records", Flaky(sink.client, sink.experiment))
+    recorder.add(record(["a"]))
+    fail = False
+    assert recorder.close() is None
+    assert [run.data.tags["key"] for run in runs_of(uri)] == ["a"]
+    assert len(list((tmp_path / "records").glob("*.parquet"))) == 1
+
+
+def test_a_tracking_server_that_stays_away_is_reported_and_the_record_stays(uri: str, tmp_path: Path) -> None:
+    sink = open_sink(uri, "s")
+
+    class Away(TrackingSink):
+        def write(self, item: PackRecord) -> None:
+            raise TrackingError("the server is away")
+
+    recorder = Recorder(tmp_path / "records", Away(sink.client, sink.experiment))
+    recorder.add(record(["a"]))
+    assert "away" in str(recorder.close())
+    assert len(list((tmp_path / "records").glob("*.parquet"))) == 1
+
+
+def test_the_browse_command_binds_to_this_machine() -> None:
+    assert "--host 127.0.0.1" in ui_command("sqlite:///x.db", "s")
+    assert ui_command("http://server:5000", "s").startswith("open http://server:5000")
+
+
+def _fail(*_: object) -> None:
+    raise OSError("away")
