@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -42,12 +43,26 @@ def connect(address: str | None) -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     target = address or "local"
+    _check_listening(target)
     local: dict[str, Any] = {"include_dashboard": False} if target == "local" else {}
     try:
         ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ClusterError(f"cannot join Ray at {target!r} ({reason}): start it, or leave --address out") from None
+        raise ClusterError(f"cannot join Ray at {target!r} ({reason}): start it, or leave the option out") from None
+
+
+def _check_listening(address: str) -> None:
+    """Ray itself would try for minutes where nobody listens."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"nobody listens at {address!r} ({error}): start Ray there (`ray start --head`), or leave the option out"
+        ) from None
 
 
 def disconnect() -> None:

@@ -184,7 +184,7 @@ def test_too_few_seeds_are_warned_of_with_the_figure(tmp_path: Path, capsys: pyt
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     missing = study(tmp_path, "--seeds", "8", "--address", "127.0.0.1:9")
     assert missing.returncode == 2
-    assert "error: --address: cannot join Ray at '127.0.0.1:9'" in missing.stderr
+    assert "error: --address: nobody listens at '127.0.0.1:9'" in missing.stderr
 
 
 def test_other_data_under_the_same_name_are_refused(

@@ -10,7 +10,7 @@ from analysis.records import PackRecord, RunDescription
 from study.recording import Recorder
 from study.tracking import TrackingError, TrackingSink, open_sink, ui_command
 
-PARAMS = {
+PARAMS: dict[str, str | int | float] = {
     "dataset": "digits",
     "encoder": "mlp",
     "loss": "triplet",
