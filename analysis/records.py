@@ -46,12 +46,14 @@ class PackRecord:
 
     Attributes:
         pack: Its id.
-        finished: When it ended, in milliseconds since 1970.
+        started: When its training began, in milliseconds since 1970.
+        finished: When it ended.
         runs: Its runs.
         points: Columns ``key``, ``metric``, ``epoch``, ``value``; finite values only.
     """
 
     pack: str
+    started: int
     finished: int
     runs: tuple[RunDescription, ...]
     points: pd.DataFrame
@@ -72,7 +74,8 @@ def write_record(folder: Path, record: PackRecord) -> Path:
     Raises:
         OSError: If the folder cannot be written; nothing is left behind under the record's name.
     """
-    description = {"pack": record.pack, "finished": record.finished, "runs": [asdict(run) for run in record.runs]}
+    times = {"started": record.started, "finished": record.finished}
+    description = {"pack": record.pack, **times, "runs": [asdict(run) for run in record.runs]}
     table = pa.Table.from_pandas(record.points, preserve_index=False)
     table = table.replace_schema_metadata({_DESCRIPTION: json.dumps(description).encode()})
     buffer = io.BytesIO()
@@ -106,7 +109,7 @@ def read_record(path: Path) -> PackRecord:
     description = json.loads(table.schema.metadata[_DESCRIPTION])
     runs = tuple(RunDescription(run["key"], run["params"], run["tags"]) for run in description["runs"])
     points = table.to_pandas(strings_to_categorical=True)
-    return PackRecord(description["pack"], description["finished"], runs, points)
+    return PackRecord(description["pack"], description["started"], description["finished"], runs, points)
 
 
 def read_records(folder: Path) -> Iterator[PackRecord | BrokenRecordError]:

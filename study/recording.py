@@ -16,8 +16,10 @@ from study.tracking import TrackingError, TrackingSink
 from trainables.history import History
 
 
-def make_record(runs: Sequence[Run], history: History, code_version: str, data_digest: str) -> PackRecord:
-    """The record of a pack from its history, whose members are `runs` in order."""
+def make_record(
+    runs: Sequence[Run], history: History, seconds: float, code_version: str, data_digest: str
+) -> PackRecord:
+    """The record of a pack that has just ended, from its history, whose members are `runs` in order."""
     pack = pack_id(runs)
     descriptions, columns = [], {"key": [], "metric": [], "epoch": [], "value": []}  # type: ignore[var-annotated]
     for member, run in enumerate(runs):
@@ -35,7 +37,8 @@ def make_record(runs: Sequence[Run], history: History, code_version: str, data_d
             columns["epoch"].append(epoch)
             columns["value"].append(value)
     points = pd.DataFrame(columns).astype({"epoch": "int32", "value": "float64"})
-    return PackRecord(pack, int(time.time() * 1000), tuple(descriptions), points)
+    finished = time.time()
+    return PackRecord(pack, round((finished - seconds) * 1000), round(finished * 1000), tuple(descriptions), points)
 
 
 def run_params(run: Run) -> dict[str, str | int | float | bool]:

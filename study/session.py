@@ -165,7 +165,7 @@ def _train(config: StudyConfig, situation: Situation, datasets: dict[str, Datase
         nonlocal busy_seconds
         busy_seconds += seconds
         pack, members = packs[position]
-        recorder.add(make_record(members, history, version, datasets[pack.structure.dataset].digest))
+        recorder.add(make_record(members, history, seconds, version, datasets[pack.structure.dataset].digest))
         progress.finished(position)
 
     scratch = config.storage / config.name / "ray"

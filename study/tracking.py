@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis.records import PackRecord, RunDescription
+from analysis.records import PackRecord, RunDescription, Value
 
-REQUEST_POINTS = 1000  # the most that one request of MLflow's may carry
+REQUEST_ITEMS = 1000  # the most metrics, parameters and tags that one request of MLflow's may carry
+PARENT_TAG = "mlflow.parentRunId"  # MLflow's own names, as its interface reads them
+KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 class TrackingError(RuntimeError):
@@ -43,6 +45,7 @@ class TrackingSink:
 
     client: Any
     experiment: str
+    study: str
     _parents: dict[tuple[str, ...], str] = field(default_factory=dict)
     _finished: set[str] = field(default_factory=set)
     _unfinished: dict[str, str] = field(default_factory=dict)
@@ -61,48 +64,56 @@ class TrackingSink:
         points = {str(key): group for key, group in record.points.groupby("key", observed=True)}
         try:
             for run in missing:
-                self._write_run(run, points.get(run.key), record.finished)
+                self._write_run(run, points.get(run.key), record)
         except (mlflow.exceptions.MlflowException, OSError) as error:
             raise TrackingError(_reason(error)) from error
 
-    def _write_run(self, run: RunDescription, points: pd.DataFrame | None, finished: int) -> None:
-        from mlflow.entities import Metric, Param, RunTag
+    def _write_run(self, run: RunDescription, points: pd.DataFrame | None, record: PackRecord) -> None:
+        from mlflow.entities import Metric, RunTag
 
-        run_id = self._unfinished.get(run.key) or self._create(run, finished)
+        run_id = self._unfinished.get(run.key) or self._create(run, record)
         self._unfinished[run.key] = run_id
-        params = [Param(name, str(value)) for name, value in run.params.items()]
         tags = [RunTag(name, value) for name, value in run.tags.items()]
         metrics = []
         if points is not None:
             columns = (points["metric"], points["value"], points["epoch"])
-            metrics = [Metric(str(m), float(v), finished, int(e)) for m, v, e in zip(*columns, strict=True)]
-        self.client.log_batch(run_id, metrics[: REQUEST_POINTS - 100], params, tags)
-        for start in range(REQUEST_POINTS - 100, len(metrics), REQUEST_POINTS):
-            self.client.log_batch(run_id, metrics[start : start + REQUEST_POINTS])
-        self.client.set_terminated(run_id, "FINISHED", finished)
+            metrics = [Metric(str(m), float(v), record.finished, int(e)) for m, v, e in zip(*columns, strict=True)]
+        first = REQUEST_ITEMS - len(tags) - len(run.params)
+        self.client.log_batch(run_id, metrics[:first], _params(run.params), tags)
+        for start in range(first, len(metrics), REQUEST_ITEMS):
+            self.client.log_batch(run_id, metrics[start : start + REQUEST_ITEMS])
+        self.client.set_terminated(run_id, "FINISHED", record.finished)
         self._finished.add(run.key)
         del self._unfinished[run.key]
 
-    def _create(self, run: RunDescription, finished: int) -> str:
+    def _create(self, run: RunDescription, record: PackRecord) -> str:
         params = run.params
-        cell = f"{params['dataset']} {params['loss']} {params['miner']}"
-        study_id = self._parent(("study",), "study", None, finished)
-        cell_id = self._parent(("cell", cell), cell, study_id, finished)
-        name = f"{cell} margin={params['margin']:g} lr={params['lr']:g} seed={params['seed']}"
-        return self._new(name, {"level": "run", "key": run.key, "mlflow.parentRunId": cell_id}, finished)
+        cell = {name: params[name] for name in ("dataset", "loss", "miner")}
+        cell_name = " ".join(str(value) for value in cell.values())
+        study_id = self._parent(("study",), self.study, {}, None, record)
+        cell_id = self._parent(("cell", cell_name), cell_name, cell, study_id, record)
+        name = f"{cell_name} margin={params['margin']:g} lr={params['lr']:g} seed={params['seed']}"
+        return self._new(name, {"level": "run", "key": run.key, PARENT_TAG: cell_id}, record)
 
-    def _parent(self, path: tuple[str, ...], name: str, parent: str | None, finished: int) -> str:
+    def _parent(
+        self, path: tuple[str, ...], name: str, params: Mapping[str, Value], parent: str | None, record: PackRecord
+    ) -> str:
         if path not in self._parents:
-            tags = {"level": path[0], "key": "/".join(path)}
-            if parent:
-                tags["mlflow.parentRunId"] = parent
-            self._parents[path] = self._new(name, tags, finished)
-            self.client.set_terminated(self._parents[path], "FINISHED", finished)
+            tags = {"level": path[0], "key": "/".join(path)} | ({PARENT_TAG: parent} if parent else {})
+            self._parents[path] = self._new(name, tags, record)
+            self.client.log_batch(self._parents[path], params=_params(params))
+            self.client.set_terminated(self._parents[path], "FINISHED", record.finished)
         return self._parents[path]
 
-    def _new(self, name: str, tags: dict[str, str], started: int) -> str:
-        run = self.client.create_run(self.experiment, start_time=started, tags=tags, run_name=name)
+    def _new(self, name: str, tags: dict[str, str], record: PackRecord) -> str:
+        run = self.client.create_run(self.experiment, start_time=record.started, tags=tags, run_name=name)
         return str(run.info.run_id)
+
+
+def _params(values: Mapping[str, Value]) -> list[Any]:
+    from mlflow.entities import Param
+
+    return [Param(name, str(value)) for name, value in values.items()]
 
 
 def open_sink(uri: str, study: str) -> TrackingSink:
@@ -120,8 +131,8 @@ def open_sink(uri: str, study: str) -> TrackingSink:
         experiment = client.get_experiment_by_name(study)
         if experiment is not None and experiment.lifecycle_stage == "deleted":
             client.restore_experiment(experiment.experiment_id)
-        experiment_id = experiment.experiment_id if experiment else client.create_experiment(study)
-        sink = TrackingSink(client, experiment_id)
+        experiment_id = experiment.experiment_id if experiment else client.create_experiment(study, tags=KIND_TAGS)
+        sink = TrackingSink(client, experiment_id, study)
         for run in _all_runs(client, experiment_id):
             level, key = run.data.tags.get("level"), run.data.tags.get("key", "")
             if level in ("study", "cell"):
@@ -133,12 +144,6 @@ def open_sink(uri: str, study: str) -> TrackingSink:
         return sink
     except Exception as error:  # whatever the store behind the address raises, it is the address that is at fault
         raise TrackingError(f"MLflow at {uri} does not answer: {_reason(error)}") from error
-
-
-def fill(sink: TrackingSink, records: Iterable[PackRecord]) -> None:
-    """Writes all records that are not in MLflow yet."""
-    for record in records:
-        sink.write(record)
 
 
 def _all_runs(client: Any, experiment: str) -> Iterable[Any]:

@@ -21,7 +21,7 @@ def record(pack: str = "abc") -> PackRecord:
         RunDescription(key, {"margin": 0.1, "seed": 3, "normalized": False}, {"diverged": "false"})
         for key in ("k1", "k2")
     )
-    return PackRecord(pack, 1_700_000_000_000, runs, points)
+    return PackRecord(pack, 1_699_999_999_000, 1_700_000_000_000, runs, points)
 
 
 def test_a_record_comes_back_to_the_last_bit(tmp_path: Path) -> None:

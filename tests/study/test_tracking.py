@@ -30,7 +30,7 @@ def record(keys: list[str], points_each: int = 5) -> PackRecord:
         [(key, "train/loss", epoch, 1.0 / (epoch + 1)) for key in keys for epoch in range(points_each)],
         columns=["key", "metric", "epoch", "value"],
     )
-    return PackRecord("p", 1_700_000_000_000, runs, points)
+    return PackRecord("p", 1_699_999_999_000, 1_700_000_000_000, runs, points)
 
 
 def runs_of(uri: str, level: str = "run") -> list:
@@ -83,7 +83,7 @@ def test_a_tracking_server_that_fails_loses_nothing(uri: str, tmp_path: Path) ->
                 raise TrackingError("the server is away")
             real_write(item)
 
-    recorder = Recorder(tmp_path / "records", Flaky(sink.client, sink.experiment))
+    recorder = Recorder(tmp_path / "records", Flaky(sink.client, sink.experiment, "s"))
     recorder.add(record(["a"]))
     fail = False
     assert recorder.close() is None
@@ -98,7 +98,7 @@ def test_a_tracking_server_that_stays_away_is_reported_and_the_record_stays(uri:
         def write(self, item: PackRecord) -> None:
             raise TrackingError("the server is away")
 
-    recorder = Recorder(tmp_path / "records", Away(sink.client, sink.experiment))
+    recorder = Recorder(tmp_path / "records", Away(sink.client, sink.experiment, "s"))
     recorder.add(record(["a"]))
     assert "away" in str(recorder.close())
     assert len(list((tmp_path / "records").glob("*.parquet"))) == 1
