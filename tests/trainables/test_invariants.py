@@ -121,7 +121,7 @@ def test_test_data_reach_nothing_but_the_test_metrics(digits: Dataset) -> None:
     assert true[("test/map_at_r", 3)] > 2 * false[("test/map_at_r", 3)]
 
 
-def test_a_diverging_member_ends_and_leaves_the_others_untouched(digits: Dataset) -> None:
+def test_sentence_23_a_diverging_member_ends_and_leaves_the_others_untouched(digits: Dataset) -> None:
     wild = Member(1.0, 1e30, 3)
     alone = points(train_pack(Pack(DIGITS, (ALONE,)), digits), 0)
     history = train_pack(Pack(DIGITS, (wild, ALONE, Member(1.0, 1e-3, 3))), digits)

@@ -76,8 +76,8 @@ def test_training_improves_retrieval_on_digits() -> None:
     assert recorded[("test/recall_at_1", 8)] > 0.95
 
 
-def test_loss_decay_is_the_first_epoch_at_a_tenth_of_the_untrained_loss() -> None:
-    """Protocol sentence 20: T is the first epoch with L_t <= q L_0, and min(T, E) where it is never reached."""
+def test_sentence_20_loss_decay_is_the_first_epoch_at_a_tenth_of_the_untrained_loss() -> None:
+    """T is the first epoch with L_t <= q L_0, and min(T, E) where it is never reached."""
     decay = LossDecay(torch.tensor([10.0, 10.0, 10.0]))
     for epoch, losses in enumerate([[6.0, 4.0, 9.0], [1.0, 3.0, 9.0], [8.0, 1.01, 9.0], [0.5, 0.9, 9.0]], start=1):
         decay.update(epoch, torch.tensor(losses))

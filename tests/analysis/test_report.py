@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from analysis import verdicts
+from analysis.metrics import METRICS
+from analysis.report import report_text, write_report
+from analysis.tables import HEADINGS, cells, terminal_table
+from analysis.verdict_table import rows_of
+from tests.analysis.studies import simulated_runs
+
+
+def test_sentence_3_margins_are_said_not_to_be_on_one_scale_and_no_table_sets_them_side_by_side() -> None:
+    runs = simulated_runs(np.random.default_rng(0))
+    text = report_text("s", runs, verdicts(runs))
+    assert "contrastive loss uses d^2 for positives and (m - d)^2 for negatives, the triplet loss d^2 for both" in text
+    assert "margins are not on one scale" in text
+    assert "margin" not in HEADINGS
+
+
+def test_sentence_21_activity_is_read_in_one_common_unit_beside_each_losss_own() -> None:
+    assert {"active_anchors", "active_ratio"} <= {metric.name for metric in METRICS}
+
+
+def test_sentence_22_variances_are_read_raw_normalised_and_as_a_ratio_on_held_out_data() -> None:
+    columns = {metric.column for metric in METRICS if "varia" in metric.name}
+    assert columns == {
+        "test/intra_variance",
+        "test/inter_variance",
+        "test/intra_variance_normalized",
+        "test/inter_variance_normalized",
+        "test/variance_ratio",
+    }
+
+
+def test_sentence_24_every_figure_has_n_interval_p_correction_and_origin(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(1), datasets=("a", "b"), effect=0.05)
+    table = verdicts(runs)
+    for row in rows_of(table):
+        shown = dict(zip(HEADINGS, cells(row), strict=True))
+        assert shown["n"] == "10"
+        assert "-" not in (shown["95% interval"], shown["p (Holm)"], shown["difference"])
+    write_report("s", runs, table, tmp_path)
+    content = json.loads((tmp_path / "verdicts.json").read_text())
+    assert content["study"] == "s"
+    assert content["provenance"] == {"code version": ["1"], "data digest": ["a a", "b b"]}
+    text = (tmp_path / "report.md").read_text()
+    assert "Holm's correction runs within each table" in text
+    assert "data digest: a a, b b" in text
+
+
+def test_the_report_answers_first() -> None:
+    runs = simulated_runs(np.random.default_rng(2), effect=-0.05)
+    lines = report_text("s", runs, verdicts(runs)).splitlines()
+    assert lines[2].startswith("- **digits: contrastive retrieves better** (MAP@R -5.")
+    assert "n = 10 seeds" in lines[2]
+
+
+def test_crash_rates_are_shown_for_each_loss() -> None:
+    runs = simulated_runs(np.random.default_rng(3))
+    runs.loc[(runs["loss"] == "triplet") & (runs["seed"] < 5), "diverged"] = True
+    text = report_text("s", runs, verdicts(runs))
+    assert "| digits | triplet | 40 | 4 | 10 | 50.0% |" in text
+    assert "| digits | contrastive | 40 | 4 | 10 | 0.0% |" in text
+    assert "no verdict, 5 complete seeds" in text
+
+
+def test_a_study_without_pairs_says_that_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(4))
+    alone = runs[runs["loss"] == "triplet"]
+    table = verdicts(alone)
+    write_report("s", alone, table, tmp_path)
+    assert "there is nothing to compare" in (tmp_path / "report.md").read_text()
+    assert terminal_table(table).startswith("dataset")
+
+
+def test_no_file_holds_what_is_not_a_number(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(5), seeds=1)
+    write_report("s", runs, verdicts(runs), tmp_path)
+    content = json.loads((tmp_path / "verdicts.json").read_text(), parse_constant=lambda name: math.nan)
+    values = [value for row in content["verdicts"] for value in row.values() if isinstance(value, float)]
+    assert all(math.isfinite(value) for value in values)
