@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.mlflow_client import open_client
 from analysis.records import BrokenRecordError, PackRecord, read_records, records_folder
 
 PARAMETERS: Mapping[str, type] = {
@@ -48,8 +49,10 @@ def load_study(name: str, storage: str | Path = "results", tracking_uri: str | N
         and a column for each metric with its last value. Warnings are in ``frame.attrs["warnings"]``.
 
     Raises:
-        StudyNotFoundError: If there is no such study, or it has no runs.
+        StudyNotFoundError: If there is no such study, it has no runs, or MLflow does not answer.
     """
+    if Path(name).name != name:
+        raise StudyNotFoundError(f"{name!r} is no study name: it must not hold path separators")
     if tracking_uri is None:
         frame = _from_records(records_folder(Path(storage), name))
         place = str(Path(storage) / name)
@@ -57,7 +60,7 @@ def load_study(name: str, storage: str | Path = "results", tracking_uri: str | N
         frame = _from_mlflow(name, tracking_uri)
         place = tracking_uri
     if frame is None or frame.empty:
-        raise StudyNotFoundError(f"no runs of a study {name!r} in {place}: run `python -m study.run --name {name}`")
+        raise StudyNotFoundError(f"no runs of a study {name!r} in {place}")
     warnings = frame.attrs.get("warnings", [])
     described = ["key", *PARAMETERS, "diverged", *TAGS]
     metrics = sorted(column for column in frame.columns if column not in described)
@@ -89,10 +92,12 @@ def record_rows(record: PackRecord) -> list[dict[str, Any]]:
 
 
 def _from_mlflow(name: str, tracking_uri: str) -> pd.DataFrame | None:
-    from mlflow.tracking import MlflowClient
-
-    client = MlflowClient(tracking_uri)
-    experiment = client.get_experiment_by_name(name)
+    try:
+        client = open_client(tracking_uri)
+        experiment = client.get_experiment_by_name(name)
+    except Exception as error:  # stores raise many kinds; the address is at fault
+        reason = " ".join(str(error).split())[:300]
+        raise StudyNotFoundError(f"MLflow at {tracking_uri} does not answer: {reason}") from error
     if experiment is None:
         return None
     rows, token = [], None

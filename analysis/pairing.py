@@ -75,9 +75,26 @@ def settings(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def balanced_grid(rows: pd.DataFrame) -> pd.DataFrame:
-    """The runs whose miner both losses have: a miner that exists for one loss only stays out."""
-    miners = [set(rows.loc[rows["loss"] == loss, "miner"]) for loss in LOSSES]
-    return rows[rows["miner"].isin(miners[0] & miners[1]) & rows["loss"].isin(LOSSES)]
+    """The runs whose condition both losses have: what exists for one loss only stays out."""
+    shared = set.intersection(*_conditions(rows).values())
+    matched = rows[list(CONDITION)].apply(tuple, axis=1).isin(shared)
+    return rows[matched & rows["loss"].isin(LOSSES)]
+
+
+def unmatched_conditions(rows: pd.DataFrame) -> list[str]:
+    """The conditions that `balanced_grid` leaves out, in words."""
+    conditions = _conditions(rows)
+    return [
+        f"{loss} {miner} margin={margin:g} lr={lr:g}"
+        for loss, other in (LOSSES, LOSSES[::-1])
+        for miner, margin, lr in sorted(conditions[loss] - conditions[other])
+    ]
+
+
+def _conditions(rows: pd.DataFrame) -> dict[str, set[tuple[str, float, float]]]:
+    return {
+        loss: set(rows.loc[rows["loss"] == loss, list(CONDITION)].itertuples(index=False, name=None)) for loss in LOSSES
+    }
 
 
 def pair_by_seed(rows: pd.DataFrame, metric: Metric) -> PairedSample:

@@ -10,7 +10,6 @@ from analysis.metrics import METRICS
 
 ALPHA = 0.05
 LEAST_SEEDS = 8
-DEFAULT_SEEDS = 10
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ import pandas as pd
 from analysis.inference import EXACT_UP_TO, FLIPS
 from analysis.loading import StudyNotFoundError, load_study
 from analysis.metrics import ROPE
-from analysis.pairing import CONDITION, LOSSES, settings
+from analysis.pairing import CONDITION, LOSSES, settings, unmatched_conditions
 from analysis.power import ALPHA, LEAST_SEEDS
-from analysis.tables import difference, interval, markdown_table, p_text, terminal_table
+from analysis.tables import difference, evidence_table, interval, markdown_table, p_text, terminal_table
 from analysis.verdict_table import MOST_MISSING, rows_of, verdicts
 
 FAMILIES = {
@@ -49,7 +49,7 @@ def report_text(study: str, runs: pd.DataFrame, table: pd.DataFrame) -> str:
     for family, title in FAMILIES.items():
         rows = table[table["family"] == family]
         if not rows.empty:
-            parts += [f"## {title}", markdown_table(rows)]
+            parts += [f"## {title}", markdown_table(rows), evidence_table(rows), *_decay_text(rows)]
     parts += [
         "Differences are triplet minus contrastive: percentage points (pt), ratios (x), or epochs (ep). For mechanism "
         "metrics a verdict names the loss with the higher value, not the better one.",
@@ -60,10 +60,36 @@ def report_text(study: str, runs: pd.DataFrame, table: pd.DataFrame) -> str:
         "## Where it came from",
         "\n".join(f"- {name}: {', '.join(values)}" for name, values in _provenance(runs).items()),
     ]
-    warnings = runs.attrs.get("warnings", [])
+    warnings = [*runs.attrs.get("warnings", []), *_doubts(runs)]
     if warnings:
         parts += ["## Warnings", "\n".join(f"- {warning}" for warning in warnings)]
     return "\n\n".join(parts) + "\n"
+
+
+def _doubts(runs: pd.DataFrame) -> list[str]:
+    """What a reader must know before trusting the tables."""
+    doubts = []
+    versions = sorted(runs["code_version"].unique())
+    if len(versions) > 1:
+        doubts.append(f"The runs were trained by different versions of the code: {', '.join(versions)}.")
+    for dataset, part in settings(runs).items():
+        unmatched = unmatched_conditions(part)
+        if unmatched:
+            doubts.append(
+                f"On {dataset} these conditions exist for one loss only and stay out: {'; '.join(unmatched)}."
+            )
+    return doubts
+
+
+def _decay_text(rows: pd.DataFrame) -> list[str]:
+    lines = [
+        f"- {row['dataset']}: the triplet loss takes longer in {row['wins']:.0f} seeds, less in {row['losses']:.0f}, "
+        f"as long in {row['ties']:.0f}; censored at the last epoch: {row['censored_triplet']:.0%} of its runs, "
+        f"{row['censored_contrastive']:.0%} of the contrastive loss's"
+        for row in rows_of(rows)
+        if row["metric"] == "loss_decay_epochs" and row["n"]
+    ]
+    return ["Epochs until the loss is a tenth of the untrained network's:\n\n" + "\n".join(lines)] if lines else []
 
 
 def _answers(table: pd.DataFrame) -> str:
@@ -113,9 +139,11 @@ def _methods() -> str:
         "against zero, against the region of practical equivalence, and for equivalence within it; that region is "
         f"+-{100 * ROPE['share']:g} percentage point for shares, a factor of {math.exp(ROPE['log']):.2g} for ratios "
         f"and {ROPE['epochs']:g} epoch for decay times. Intervals are paired t intervals. Holm's correction runs "
-        f"within each table above and each kind of test, at {ALPHA:g}. A seed with a missing or diverged run is "
-        f"dropped whole; fewer than {LEAST_SEEDS} seeds, or over {MOST_MISSING:.0%} dropped, give no verdict. Decay "
-        "times are censored at the last epoch."
+        f"within each table above and each kind of test, at {ALPHA:g}; every test that was made counts. A seed with a "
+        f"missing or diverged run is dropped whole; fewer than {LEAST_SEEDS} seeds, or over {MOST_MISSING:.0%} "
+        "dropped, give no verdict. Decay times are censored at the last epoch. `variance_ratio` is the intra-class over the "
+        "inter-class variance, and `active_anchors` the share of anchors with an active term. The p-value beside a "
+        "verdict is that against zero; the next table has those that decide."
     )
 
 
@@ -148,14 +176,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         runs = load_study(options.study, options.storage, options.tracking_uri)
-    except StudyNotFoundError as error:
+        table = verdicts(runs)
+        folder = report_folder(options.storage, options.study)
+        write_report(options.study, runs, table, folder)
+    except (StudyNotFoundError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    table = verdicts(runs)
-    folder = report_folder(options.storage, options.study)
-    write_report(options.study, runs, table, folder)
     print(terminal_table(table))
-    print(f"\nReport:  {folder / 'report.md'}")
+    print(f"\nReport   {folder / 'report.md'}")
     return 0
 
 

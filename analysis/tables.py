@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.power import ALPHA
 from analysis.verdict_table import rows_of
 
-HEADINGS = ("dataset", "metric", "n", "triplet", "contrastive", "difference", "95% interval", "p (Holm)", "verdict")
-_RIGHT = {"n", "triplet", "contrastive", "difference", "95% interval", "p (Holm)"}
+HEADINGS = ("dataset", "metric", "n", "triplet", "contrastive", "difference", "95% interval", "p (d = 0)", "verdict")
+_RIGHT = {"n", "triplet", "contrastive", "difference", "95% interval", "p (d = 0)"}
 
 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -25,8 +26,13 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
         difference(row["difference"], row["scale"]),
         interval(row),
         p_text(row["p_corrected"]),
-        str(row["verdict"]),
+        verdict_text(row),
     )
+
+
+def verdict_text(row: dict[str, Any]) -> str:
+    """The verdict; an equivalence whose difference is still not zero says so."""
+    return f"{row['verdict']}{' (not zero)' if row['verdict'] == 'equivalent' and row['p_corrected'] <= ALPHA else ''}"
 
 
 def difference(value: float, scale: str) -> str:
@@ -65,6 +71,25 @@ def markdown_table(table: pd.DataFrame) -> str:
     for row in rows_of(table):
         *rest, verdict = cells(row)
         lines.append("| " + " | ".join([*rest, f"**{verdict}**"]) + " |")
+    return "\n".join(lines)
+
+
+def evidence_table(table: pd.DataFrame) -> str:
+    """Effects, and the corrected p-values that decide: minimum effect, equivalence, difference from zero."""
+    lines = [
+        "| dataset | metric | d_z | P(triplet > contrastive) | meaningful | p min. effect | p equivalence | p zero |",
+        "| --- | --- | ---: | ---: | --- | ---: | ---: | ---: |",
+    ]
+    for row in rows_of(table):
+        if not row["n"]:
+            continue
+        chance = f"{row['probability']:.2f} [{row['probability_low']:.2f}, {row['probability_high']:.2f}]"
+        p_values = [
+            p_text(row[name]) for name in ("p_minimum_effect_corrected", "p_equivalence_corrected", "p_corrected")
+        ]
+        effect = "-" if math.isnan(row["effect_size"]) else f"{row['effect_size']:.2f}"
+        shown = (row["dataset"], row["metric"], effect, chance, "yes" if row["meaningful"] else "no", *p_values)
+        lines.append("| " + " | ".join(shown) + " |")
     return "\n".join(lines)
 
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from trainables.datasets import DATASETS
 from trainables.datasets.synthetic import SyntheticOptions
@@ -19,6 +28,14 @@ from trainables.samplers import SAMPLERS
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "sweep"
+
+# The fields that are options of the command; the others are for YAML files.
+LIST_OPTIONS = ("datasets", "losses", "miners", "margins", "lrs", "seeds")
+VALUE_OPTIONS = (
+    *("epochs", "batch_size", "sampler", "embedding_dim", "pack_size"),
+    *("name", "storage", "tracking_uri", "address"),
+)
+COMMAND_LINE = {*LIST_OPTIONS, *VALUE_OPTIONS, "normalize"}
 
 
 class ConfigError(ValueError):
@@ -88,7 +105,7 @@ _Listed = BeforeValidator(_as_list)
 class StudyConfig(BaseModel):
     """A study: the grid of runs, how each is trained, and where it all goes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     name: str = Field(description="name of the study: its folder and its MLflow experiment")
     datasets: Annotated[tuple[_Dataset, ...], BeforeValidator(_all_datasets), _NotEmpty, _Distinct] = Field(
@@ -116,6 +133,9 @@ class StudyConfig(BaseModel):
     embedding_dim: _Count = Field(default=128, description="dimension of the embedding")
     normalize: bool = Field(default=False, description="L2-normalise the embeddings")
     evaluate_every: _Count = Field(default=10, description="epochs between evaluations")
+    gpus_per_pack: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="share of a GPU, where there are any"
+    )
     pack_size: _Count | None = Field(default=None, description="most runs trained together; chosen if not given")
     synthetic: SyntheticOptions = Field(default=SyntheticOptions(), description="shape of the synthetic clusters")
     storage: Path = Field(default=Path("results"), description="folder of records, reports and the default MLflow")
@@ -147,7 +167,19 @@ class StudyConfig(BaseModel):
     @field_validator("storage")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+        try:
+            return value.expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError(f"{value}: {error}") from None
+
+    @model_validator(mode="after")
+    def _negatives_in_a_batch(self) -> StudyConfig:
+        if self.sampler == "pk" and 2 * self.samples_per_class > self.batch_size:
+            raise ValueError(
+                f"batches of {self.batch_size} hold fewer than two classes of {self.samples_per_class} samples: "
+                "there would be no negatives; lower samples_per_class or raise --batch-size"
+            )
+        return self
 
 
 def preset_names() -> list[str]:
@@ -179,7 +211,7 @@ def load_config(preset: str | None, file: Path | None, options: dict[str, Any]) 
     try:
         return StudyConfig.model_validate(fields)
     except ValidationError as error:
-        raise ConfigError(_one_line(error)) from None
+        raise ConfigError(_one_line(error, file, options)) from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -194,15 +226,19 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return {str(name): value for name, value in content.items()}
 
 
-def _one_line(error: ValidationError) -> str:
+def _one_line(error: ValidationError, file: Path | None, options: Mapping[str, Any]) -> str:
     first = error.errors()[0]
-    where = first["loc"][0] if first["loc"] else "configuration"
-    option = f"--{str(where).replace('_', '-')}"
-    if first["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(str(where), list(StudyConfig.model_fields), n=1)
+    path = [part for part in first["loc"] if isinstance(part, str)]
+    where = ".".join(path) or "configuration"
+    if file is not None and not (path and path[0] in options):
+        option = f"{file}: {where}"
+    else:
+        option = f"--{where.replace('_', '-')}" if where in COMMAND_LINE else where
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        nearest = difflib.get_close_matches(where, list(StudyConfig.model_fields), n=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        return f"unknown field {where!r}{hint}"
-    message = first["msg"].removeprefix("Value error, ")
+        return f"{f'{file}: ' if file else ''}unknown field {where!r}{hint}"
+    message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     given = first["input"]
     shown = "" if first["type"] == "value_error" else f" (got {given!r})"
     return f"{option}: {message[0].lower()}{message[1:]}{shown}"

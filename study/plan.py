@@ -20,16 +20,17 @@ def plan_lines(
     lines = [
         f"Study {config.name!r} in {config.storage / config.name}",
         f"  datasets   {', '.join(config.datasets)}",
-        f"  grid       {len(config.losses)} losses x {len(config.miners)} miners ({', '.join(config.miners)})"
-        f" x {len(config.margins)} margins ({_figures(config.margins)})"
-        f" x {len(config.lrs)} learning rates ({_figures(config.lrs)})",
+        f"  losses     {', '.join(config.losses)}",
+        f"  miners     {', '.join(config.miners)}",
+        f"  margins    {_figures(config.margins)}",
+        f"  rates      {_figures(config.lrs)}",
         f"  runs       {conditions} conditions x {len(config.seeds)} seeds = {len(runs)} runs of {config.epochs} epochs"
         + (f"; {done} are recorded already" if done else ""),
     ]
     if packs:
         lines.append(f"  training   {len(runs) - done} runs in {packs} packs, {workers} at a time")
     if seconds is not None:
-        lines.append(f"  time       about {duration(seconds)}, measured on this machine")
+        lines.append(f"  time       about {duration(seconds)}, from a short measurement on this machine")
     return lines + _test_lines(config)
 
 
@@ -43,13 +44,13 @@ def power_warnings(config: StudyConfig) -> list[str]:
         warnings.append(
             f"{seeds} seeds are too few for any verdict (at least {LEAST_SEEDS}): all will read `insufficient`"
         )
-    for power in family_power(seeds, datasets):
-        if not power.can_reject:
-            warnings.append(
-                f"with {seeds} seeds p is at least {power.smallest:.2g}, but the {power.family} family's first of "
-                f"{power.tests} tests asks for {power.threshold:.2g} (Holm): it cannot reject; "
-                f"--seeds {seeds_needed(datasets)} can"
-            )
+    helpless = [power for power in family_power(seeds, datasets) if not power.can_reject]
+    if helpless:
+        families = ", ".join(f"{power.family} {power.threshold:.2g}" for power in helpless)
+        warnings.append(
+            f"with {seeds} seeds p is at least {helpless[0].smallest:.2g}, but the first test of a family must reach "
+            f"(Holm): {families}; these cannot reject; --seeds {seeds_needed(datasets)} can"
+        )
     return warnings
 
 

@@ -55,7 +55,7 @@ def run_params(run: Run) -> dict[str, str | int | float | bool]:
         "epochs": structure.epochs,
         "batch_size": structure.batch_size,
         "sampler": structure.sampler,
-        "samples_per_class": structure.samples_per_class,
+        "samples_per_class": structure.samples_per_class if structure.sampler == "pk" else 0,
         "embedding_dim": structure.embedding_dim,
         "normalized": structure.normalize,
     }

@@ -7,21 +7,18 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from study.config import DEFAULT_PRESET, ConfigError, StudyConfig, load_config, preset_names
-
-_LISTS = ("datasets", "losses", "miners", "margins", "lrs", "seeds")
-_VALUES = (
-    "epochs",
-    "batch_size",
-    "sampler",
-    "embedding_dim",
-    "pack_size",
-    "name",
-    "storage",
-    "tracking_uri",
-    "address",
+from study.config import (
+    DEFAULT_PRESET,
+    LIST_OPTIONS,
+    VALUE_OPTIONS,
+    ConfigError,
+    StudyConfig,
+    load_config,
+    preset_names,
 )
+
 _ENVIRONMENT = {"tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}
 
 
@@ -52,16 +49,22 @@ def _fail(error: Exception) -> int:
     return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, like every other error."""
+        self.exit(2, f"error: {message}; --help lists the options\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m study.run",
         description="Compares contrastive and triplet loss: trains the runs that a study lacks, then reports verdicts.",
     )
     parser.add_argument("--preset", metavar="NAME", help=f"{', '.join(preset_names())} (default: {DEFAULT_PRESET})")
     parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="fields of a study; options override it")
-    for name in _LISTS:
+    for name in LIST_OPTIONS:
         parser.add_argument(_flag(name), nargs="+", metavar=name.upper().removesuffix("S"), help=_help(name))
-    for name in _VALUES:
+    for name in VALUE_OPTIONS:
         parser.add_argument(_flag(name), metavar=name.upper(), help=_help(name))
     parser.add_argument("--normalize", action=argparse.BooleanOptionalAction, help=_help("normalize"))
     parser.add_argument("--plan", action="store_true", help="print the plan and stop")

@@ -20,7 +20,6 @@ from trainables.spec import Pack
 from trainables.tune_adapter import pack_trainable
 
 CPUS_PER_PACK = 1
-PACKS_PER_GPU = 1
 TRIES = 3
 
 
@@ -40,6 +39,7 @@ def connect(address: str | None) -> None:
     """
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C shall end the study, not the experiment alone
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     target = address or "local"
@@ -70,17 +70,18 @@ def disconnect() -> None:
     threading.Thread(target=ray.shutdown, name="ray shutdown").start()
 
 
-def workers() -> int:
+def workers(gpus_per_pack: float) -> int:
     """How many packs the cluster trains at once."""
     resources = ray.cluster_resources()
-    gpus = int(resources.get("GPU", 0))
-    return max(1, gpus * PACKS_PER_GPU if gpus else int(resources.get("CPU", 1)) // CPUS_PER_PACK)
+    gpus = resources.get("GPU", 0)
+    return max(1, int(gpus / gpus_per_pack) if gpus else int(resources.get("CPU", 1)) // CPUS_PER_PACK)
 
 
 def train_packs(
     packs: Sequence[Pack],
     datasets: Mapping[str, Dataset],
     folder: Path,
+    gpus_per_pack: float,
     on_epoch: Callable[[int, int], None],
     on_result: Callable[[int, History, float], None],
 ) -> list[tuple[int, str]]:
@@ -90,17 +91,22 @@ def train_packs(
         packs: What to train, longest first for the best use of the cluster.
         datasets: By name; put into the object store once.
         folder: Scratch space of Tune; removed at the end.
+        gpus_per_pack: Share of a GPU that a pack takes, on a cluster that has GPUs.
         on_epoch: Called with a pack's position and the epoch it has reached.
         on_result: Called with a pack's position, its history and the seconds it took, as soon as it ends.
 
     Returns:
         Position and last error of the packs that failed `TRIES` times.
+
+    Raises:
+        OSError: What `on_result` raised: there is no use in training what cannot be kept.
     """
     per_pack: dict[str, float] = {"cpu": CPUS_PER_PACK}
     if ray.cluster_resources().get("GPU", 0) >= 1:
-        per_pack["gpu"] = 1 / PACKS_PER_GPU
+        per_pack["gpu"] = gpus_per_pack
     references = {name: ray.put(dataset) for name, dataset in datasets.items()}
     trainable = pack_trainable(ray.put(list(packs)), references, CPUS_PER_PACK)
+    listener = _Listener(on_epoch, on_result)
     tuner = tune.Tuner(
         tune.with_resources(trainable, per_pack),
         param_space={"pack": tune.grid_search(list(range(len(packs))))},
@@ -109,16 +115,24 @@ def train_packs(
             name="tune",
             storage_path=str(folder),
             verbose=0,
-            callbacks=[_Listener(on_epoch, on_result)],
+            callbacks=[listener],
             failure_config=tune.FailureConfig(max_failures=TRIES - 1),
         ),
     )
-    results = tuner.fit()
-    failed = [
-        (position, _last_line(result.error)) for position, result in enumerate(results) if result.error is not None
+    try:
+        results = tuner.fit()
+    except Exception:
+        if listener.error is not None:
+            raise listener.error from None  # Tune wraps what its callbacks raise
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    errors = [result.error for result in results]
+    return [
+        (position, _last_line(errors[position]) if errors[position] else "it brought no result")
+        for position in range(len(packs))
+        if position not in listener.finished
     ]
-    shutil.rmtree(folder, ignore_errors=True)
-    return failed
 
 
 class _Listener(tune.Callback):  # type: ignore[misc]
@@ -127,6 +141,8 @@ class _Listener(tune.Callback):  # type: ignore[misc]
     def __init__(self, on_epoch: Callable[[int, int], None], on_result: Callable[[int, History, float], None]) -> None:
         self._on_epoch = on_epoch
         self._on_result = on_result
+        self.finished: set[int] = set()
+        self.error: OSError | None = None
 
     def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
         # Tune pickles its callbacks so that it can restore an experiment; studies resume from their records instead.
@@ -140,7 +156,12 @@ class _Listener(tune.Callback):  # type: ignore[misc]
         self._on_epoch(position, result["epoch"])
         history = result.get("history")
         if history is not None:
-            self._on_result(position, history, result["seconds"])
+            try:
+                self._on_result(position, history, result["seconds"])
+            except OSError as error:
+                self.error = error
+                raise
+            self.finished.add(position)
             trial.last_result.pop("history", None)  # else every snapshot of Tune's would carry it again
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
 from analysis.loading import load_study
 from analysis.records import BrokenRecordError, PackRecord, read_records, records_folder
@@ -24,7 +25,7 @@ from study.plan import plan_lines, power_warnings
 from study.progress import Progress, duration
 from study.provenance import code_version
 from study.recording import Recorder, make_record
-from study.tracking import TrackingError, TrackingSink, default_uri, open_sink, ui_command
+from study.tracking import TrackingError, TrackingSink, browse_hint, default_uri, open_sink
 from trainables.datasets import Dataset, load_dataset
 from trainables.history import History
 
@@ -57,6 +58,25 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
         StudyError: If something keeps the study from starting or going on; what is recorded stays.
     """
     _check_storage(config.storage)
+    if only_plan:
+        return _session(config, only_plan)
+    folder = config.storage / config.name
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return _session(config, only_plan)
+    except Timeout:
+        raise StudyError(
+            f"another process is at work on {folder}: wait for it, or give this study another --name"
+        ) from None
+    except OSError as error:
+        raise StudyError(
+            f"cannot write under {config.storage} ({error.strerror or error}): what is recorded stays; make room and "
+            "run the same command again"
+        ) from None
+
+
+def _session(config: StudyConfig, only_plan: bool) -> int:
     situation = _look_around(config)
     datasets = _load_datasets(config, situation)
     with ThreadPoolExecutor(1) as background:
@@ -94,8 +114,8 @@ def _check_storage(storage: Path) -> None:
         storage.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"x")
         probe.unlink()
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise StudyError(f"--storage: cannot write under {storage} ({reason}): choose another folder") from None
 
 
@@ -108,7 +128,14 @@ def _look_around(config: StudyConfig) -> Situation:
             records.append(record)
     runs = expand(config)
     recorded = {run.key for record in records for run in record.runs}
-    return Situation(runs, recorded & {run.key for run in runs}, records, warnings)
+    done = recorded & {run.key for run in runs}
+    versions = {run.tags["code_version"] for record in records for run in record.runs if run.key in done}
+    if versions - {code_version()}:
+        warnings.append(
+            f"recorded runs were trained by other code ({', '.join(sorted(versions))}; this is {code_version()}): "
+            "for results of one version, give the study another --name"
+        )
+    return Situation(runs, done, records, warnings)
 
 
 def _load_datasets(config: StudyConfig, situation: Situation) -> dict[str, Dataset]:
@@ -155,7 +182,7 @@ def _train(config: StudyConfig, situation: Situation, datasets: dict[str, Datase
         connect(config.address)
     except ClusterError as error:
         raise StudyError(f"--address: {error}") from None
-    packs = make_packs(situation.runs, situation.done, config.pack_size, workers())
+    packs = make_packs(situation.runs, situation.done, config.pack_size, workers(config.gpus_per_pack))
     version = code_version()
     progress = Progress([pack for pack, _ in packs])
     started = time.monotonic()
@@ -170,7 +197,9 @@ def _train(config: StudyConfig, situation: Situation, datasets: dict[str, Datase
 
     scratch = config.storage / config.name / "ray"
     try:
-        failed = train_packs([pack for pack, _ in packs], datasets, scratch, progress.reached, keep)
+        failed = train_packs(
+            [pack for pack, _ in packs], datasets, scratch, config.gpus_per_pack, progress.reached, keep
+        )
     except OSError as error:
         raise StudyError(
             f"cannot write under {config.storage} ({error.strerror or error}): what is recorded stays; make room and "
@@ -201,4 +230,4 @@ def _report(config: StudyConfig) -> None:
     folder = report_folder(config.storage, config.name)
     write_report(config.name, frame, table, folder)
     print(f"\n{terminal_table(table)}\n\nReport   {folder / 'report.md'}")
-    print(f"Browse   {ui_command(_uri(config), config.name)}")
+    print(f"Browse   {browse_hint(_uri(config), config.name)}")

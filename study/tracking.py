@@ -7,15 +7,16 @@ changes nothing.
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis.mlflow_client import open_client
 from analysis.records import PackRecord, RunDescription, Value
 
 REQUEST_ITEMS = 1000  # the most metrics, parameters and tags that one request of MLflow's may carry
@@ -32,11 +33,12 @@ def default_uri(storage: Path) -> str:
     return f"sqlite:///{storage / 'mlflow.db'}"
 
 
-def ui_command(uri: str, study: str) -> str:
-    """What to type to browse a study."""
+def browse_hint(uri: str, study: str) -> str:
+    """How to browse a study: an address to open, or a command to type."""
     if uri.startswith(("http://", "https://")):
-        return f"open {uri} (experiment {study!r})"
-    return f"mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri {uri}"
+        return f"{uri} (experiment {study})"
+    python = shlex.quote(sys.executable)
+    return f"{python} -m mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri {shlex.quote(uri)}"
 
 
 @dataclass
@@ -56,8 +58,6 @@ class TrackingSink:
         Raises:
             TrackingError: If MLflow fails; the same record can be written again.
         """
-        import mlflow.exceptions
-
         missing = [run for run in record.runs if run.key not in self._finished]
         if not missing:
             return
@@ -65,8 +65,26 @@ class TrackingSink:
         try:
             for run in missing:
                 self._write_run(run, points.get(run.key), record)
-        except (mlflow.exceptions.MlflowException, OSError) as error:
+        except Exception as error:  # a store may raise anything; whatever it is, the records are safe
             raise TrackingError(_reason(error)) from error
+
+    def learn(self, run: Any) -> None:
+        """Takes note of a run that MLflow holds; one too many, or a parent that was left half-made, is deleted."""
+        level, key = run.data.tags.get("level"), run.data.tags.get("key", "")
+        run_id, finished = run.info.run_id, run.info.status == "FINISHED"
+        path = tuple(key.split("/"))
+        if level in ("study", "cell"):
+            if finished and path not in self._parents:
+                self._parents[path] = run_id
+            else:
+                self.client.delete_run(run_id)
+        elif level == "run":
+            if key in self._finished or key in self._unfinished:
+                self.client.delete_run(run_id)
+            elif finished:
+                self._finished.add(key)
+            else:
+                self._unfinished[key] = run_id
 
     def _write_run(self, run: RunDescription, points: pd.DataFrame | None, record: PackRecord) -> None:
         from mlflow.entities import Metric, RunTag
@@ -100,9 +118,10 @@ class TrackingSink:
     ) -> str:
         if path not in self._parents:
             tags = {"level": path[0], "key": "/".join(path)} | ({PARENT_TAG: parent} if parent else {})
-            self._parents[path] = self._new(name, tags, record)
-            self.client.log_batch(self._parents[path], params=_params(params))
-            self.client.set_terminated(self._parents[path], "FINISHED", record.finished)
+            run_id = self._new(name, tags, record)
+            self.client.log_batch(run_id, params=_params(params))
+            self.client.set_terminated(run_id, "FINISHED", record.finished)
+            self._parents[path] = run_id
         return self._parents[path]
 
     def _new(self, name: str, tags: dict[str, str], record: PackRecord) -> str:
@@ -122,50 +141,30 @@ def open_sink(uri: str, study: str) -> TrackingSink:
     Raises:
         TrackingError: If the address does not answer or cannot be written.
     """
-    _set_timeouts()
     try:
-        from mlflow.tracking import MlflowClient
-
-        _quieten()
-        client = MlflowClient(uri)
+        client = open_client(uri)
         experiment = client.get_experiment_by_name(study)
         if experiment is not None and experiment.lifecycle_stage == "deleted":
             client.restore_experiment(experiment.experiment_id)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(study, tags=KIND_TAGS)
         sink = TrackingSink(client, experiment_id, study)
         for run in _all_runs(client, experiment_id):
-            level, key = run.data.tags.get("level"), run.data.tags.get("key", "")
-            if level in ("study", "cell"):
-                sink._parents[tuple(key.split("/"))] = run.info.run_id
-            elif level == "run" and run.info.status == "FINISHED":
-                sink._finished.add(key)
-            elif level == "run":
-                sink._unfinished[key] = run.info.run_id
+            sink.learn(run)
         return sink
     except Exception as error:  # whatever the store behind the address raises, it is the address that is at fault
         raise TrackingError(f"MLflow at {uri} does not answer: {_reason(error)}") from error
 
 
-def _all_runs(client: Any, experiment: str) -> Iterable[Any]:
+def _all_runs(client: Any, experiment: str) -> list[Any]:
+    runs: list[Any] = []
     token = None
     while True:
-        page: Sequence[Any] = client.search_runs([experiment], max_results=1000, page_token=token)
-        yield from page
-        token = getattr(page, "token", None)
+        page = client.search_runs([experiment], max_results=1000, page_token=token)
+        runs += page
+        token = page.token
         if not token:
-            return
-
-
-def _set_timeouts() -> None:
-    """A server that is away is noticed within seconds; a user's own settings are left alone."""
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-
-
-def _quieten() -> None:
-    """MLflow sets its loggers up when it is imported; this comes after."""
-    for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+            # Finished ones first: of a run that is there twice, they are the one to keep.
+            return sorted(runs, key=lambda run: run.info.status != "FINISHED")
 
 
 def _reason(error: BaseException) -> str:

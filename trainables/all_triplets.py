@@ -46,8 +46,9 @@ def all_triplets_loss(distances: Tensor, related: Relations, margins: Tensor) ->
         slopes = active_of_positive - positives_after * is_negative
         slopes = torch.empty_like(slopes).scatter_(2, order, slopes)
 
-        triplets_of_anchor = is_positive.sum(2) * is_negative.sum(2)
-        active_of_anchor = active_of_positive.sum(2)
+        # Counts of a whole batch pass 2^24, where float32 ends to hold every whole number.
+        triplets_of_anchor = is_positive.sum(2).double() * is_negative.sum(2).double()
+        active_of_anchor = active_of_positive.sum(2).double()
         own = Share(active_of_anchor.sum(1), triplets_of_anchor.sum(1))
         anchors = Share((active_of_anchor > 0).sum(1), (triplets_of_anchor > 0).sum(1))
     # Rounding may leave a sum of vanishing hinges a little below zero.

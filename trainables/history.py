@@ -15,8 +15,9 @@ from torch import Tensor
 class History:
     """Metrics of K members by epoch, and when a member diverged.
 
-    A member has diverged from the first epoch whose loss is not finite; nothing of it is kept from then on, and no
-    value that is not finite ever is.
+    A member has diverged from the first epoch whose loss is not finite; nothing of it is kept from then on. A metric
+    that is not finite at some epoch is not kept at all for that member: its last value would be that of an earlier
+    epoch, and be taken for the final one.
     """
 
     members: int
@@ -43,6 +44,10 @@ class History:
     def points(self, member: int) -> Iterator[tuple[str, int, float]]:
         """(metric, epoch, value) of one member, in the order recorded."""
         end = self.diverged[member]
-        for (metric, epoch), values in self._values.items():
-            if (end is None or epoch < end) and np.isfinite(values[member]):
-                yield metric, epoch, float(values[member])
+        kept = [
+            (metric, epoch, float(values[member]))
+            for (metric, epoch), values in self._values.items()
+            if end is None or epoch < end
+        ]
+        broken = {metric for metric, _, value in kept if not np.isfinite(value)}
+        yield from (point for point in kept if point[0] not in broken)

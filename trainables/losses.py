@@ -51,7 +51,16 @@ def contrastive_loss(
         positives = Share(active_positive.sum(2).sum(1), offered.sum(2).sum(1))
         negatives = Share(active_negative.sum(2).sum(1), negative.sum(2).sum(1))
         own = Share(positives.active + negatives.active, positives.candidates + negatives.candidates)
-        anchors = Share(_endpoints(active_positive | active_negative), _endpoints(offered | negative))
+        if isinstance(selected, AllCandidates):
+            anchor = (related.positive.sum(2) > 0) & (related.negative.sum(2) > 0)
+            active_anchor = anchor & _in_a_pair(active_positive | active_negative)
+        else:
+            anchor = selected.offered.sum(2) > 0
+            active_term = (distances.gather(2, selected.positive) > 0) | (
+                plain.gather(2, selected.negative) < margins[:, None, None]
+            )
+            active_anchor = (selected.filled & active_term).sum(2) > 0
+        anchors = Share(active_anchor.sum(1), anchor.sum(1))
     loss = mean_over_candidates(distances, total, slopes, own.candidates)
     return Terms(loss, own, {"positive_pairs": positives, "negative_pairs": negatives, "anchors": anchors})
 
@@ -91,7 +100,7 @@ def _distinct_pairs(columns: Tensor, chosen: Tensor, like: Tensor) -> Tensor:
     return (marks + marks.transpose(1, 2)).triu_() > 0
 
 
-def _endpoints(pairs: Tensor) -> Tensor:
-    """Number of samples [K] that stand in at least one of the pairs [K, B, B]."""
+def _in_a_pair(pairs: Tensor) -> Tensor:
+    """Whether a sample stands in at least one of the pairs [K, B, B]; [K, B]."""
     marks = pairs.to(torch.float32)  # sums of floats are several times faster than `any` on the CPU
-    return (marks.sum(2) + marks.sum(1) > 0).sum(1)
+    return marks.sum(2) + marks.sum(1) > 0

@@ -25,8 +25,9 @@ class Terms:
     Attributes:
         loss: [K], differentiable: the mean over all candidates, active or not; zero where there are none.
         own: The loss's own candidates: pairs (contrastive) or triplets (triplet).
-        kinds: ``anchors``, the samples in at least one candidate, active where at least one of those is; and of the
-            contrastive loss ``positive_pairs`` and ``negative_pairs`` apart.
+        kinds: ``anchors``, in the one unit that both losses share: the samples to which the miner offers a positive and
+            a negative, active where at least one term that they anchor is; and of the contrastive loss
+            ``positive_pairs`` and ``negative_pairs`` apart.
     """
 
     loss: Tensor

@@ -43,7 +43,7 @@ def test_sentence_24_every_figure_has_n_interval_p_correction_and_origin(tmp_pat
     for row in rows_of(table):
         shown = dict(zip(HEADINGS, cells(row), strict=True))
         assert shown["n"] == "10"
-        assert "-" not in (shown["95% interval"], shown["p (Holm)"], shown["difference"])
+        assert "-" not in (shown["95% interval"], shown["p (d = 0)"], shown["difference"])
     write_report("s", runs, table, tmp_path)
     content = json.loads((tmp_path / "verdicts.json").read_text())
     assert content["study"] == "s"
@@ -51,6 +51,30 @@ def test_sentence_24_every_figure_has_n_interval_p_correction_and_origin(tmp_pat
     text = (tmp_path / "report.md").read_text()
     assert "Holm's correction runs within each table" in text
     assert "data digest: a a, b b" in text
+
+
+def test_sentence_16_the_report_says_where_an_equivalence_is_not_zero() -> None:
+    runs = simulated_runs(np.random.default_rng(8), effect=0.003, pair_noise=0.0005, run_noise=0.0002)
+    table = verdicts(runs)
+    assert "**equivalent (not zero)**" in report_text("s", runs, table)
+    assert "equivalent (not zero)" in terminal_table(table)
+
+
+def test_sentence_11_and_20_the_report_shows_effects_and_censoring() -> None:
+    runs = simulated_runs(np.random.default_rng(9), effect=0.05)
+    text = report_text("s", runs, verdicts(runs))
+    assert "| digits | map_at_r | " in text
+    assert "1.00 [0.69, 1.00] | yes |" in text
+    assert "censored at the last epoch: 0% of its runs, 0% of the contrastive loss's" in text
+
+
+def test_versions_and_unmatched_conditions_are_doubts_that_the_report_names() -> None:
+    runs = simulated_runs(np.random.default_rng(10))
+    runs.loc[runs["seed"] > 5, "code_version"] = "2"
+    runs = runs[~((runs["loss"] == "triplet") & (runs["miner"] == "hard"))]
+    text = report_text("s", runs, verdicts(runs))
+    assert "different versions of the code: 1, 2" in text
+    assert "exist for one loss only and stay out: contrastive hard margin=0.2 lr=0.001" in text
 
 
 def test_the_report_answers_first() -> None:

@@ -12,7 +12,7 @@ from study.grid import expand
 def test_presets_are_the_studies_that_they_promise() -> None:
     assert preset_names() == ["demo", "paper", "sweep"]
     demo = load_config("demo", None, {})
-    assert (len(expand(demo)), demo.name, demo.storage.name) == (240, "demo", "results")
+    assert (len(expand(demo)), demo.name, demo.storage) == (240, "demo", Path.cwd() / "results")
     assert demo.datasets == ("synthetic", "digits")
     assert demo.miners == ("all", "semihard", "hard")
     assert (demo.margins, demo.lrs, len(demo.seeds), demo.epochs) == ((0.2, 1.0), (1e-3,), 10, 50)
@@ -72,6 +72,23 @@ def test_a_bad_file_gets_one_clear_line(tmp_path: Path, content: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config("demo", file, {})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("marginz: [1.0]", "study.yaml: unknown field 'marginz'; did you mean 'margins'?"),
+        ("seeds: {a: b}", "study.yaml: seeds: input should be a list"),
+        ("synthetic: {spred: 1.0}", "study.yaml: unknown field 'synthetic.spred'"),
+        ("synthetic: {spread: -1.0}", "study.yaml: synthetic: needs at least 2 classes"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named_with_the_file(tmp_path: Path, content: str, expected: str) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        load_config("demo", file, {"epochs": "3"})
+    assert expected in str(caught.value)
 
 
 def test_a_missing_file_and_an_unknown_preset_are_named(tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 from mlflow.tracking import MlflowClient
 
 from analysis import load_study, verdicts
@@ -152,6 +156,9 @@ def test_the_report_can_be_rebuilt(storage: Path, capsys: pytest.CaptureFixture[
         (["--datasets", "digit"], "did you mean 'digits'"),
         (["--margins", "-1"], "--margins: input should be greater than 0"),
         (["--seeds", "0"], "at least one seed"),
+        (["--margins", "-1e-3"], "--margins"),
+        (["--storage", "~nosuchuser/x"], "--storage"),
+        (["--sampler", "pk", "--batch-size", "6"], "there would be no negatives"),
         (["--name", "a/b"], "no path separators"),
         (["--storage", "/proc/nowhere"], "--storage: cannot write under /proc/nowhere"),
         (["--tracking-uri", "http://127.0.0.1:9"], "--tracking-uri: MLflow at http://127.0.0.1:9 does not answer"),
@@ -167,7 +174,11 @@ def test_bad_input_ends_with_one_line_before_ray_starts(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setattr("study.scheduling.connect", lambda address: pytest.fail("Ray was started"))
-    assert main([*SMALL, "--storage", str(tmp_path), *options]) == 2
+    try:
+        status = main([*SMALL, "--storage", str(tmp_path), *options])
+    except SystemExit as stopped:  # how argparse ends
+        status = int(str(stopped.code))
+    assert status == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
     assert expected in errors[0]
@@ -185,6 +196,43 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     missing = study(tmp_path, "--seeds", "8", "--address", "127.0.0.1:9")
     assert missing.returncode == 2
     assert "error: --address: nobody listens at '127.0.0.1:9'" in missing.stderr
+
+
+def test_ctrl_c_stops_says_how_to_go_on_and_keeps_what_is_recorded(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "study.run", *SMALL, "--storage", str(tmp_path), "--name", "small"]
+    process = subprocess.Popen(
+        [*command, "--seeds", "8", "--epochs", "500", "--pack-size", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    records = tmp_path / "small" / "records"
+    for _ in range(600):
+        if list(records.glob("*.parquet")):
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from what is recorded" in errors
+    assert "Traceback" not in errors
+    assert list(records.glob("*.parquet"))
+
+
+def test_a_second_session_on_a_study_says_so_and_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small").mkdir()
+    with FileLock(tmp_path / "small" / ".lock"):
+        assert main([*SMALL, "--storage", str(tmp_path), "--name", "small"]) == 2
+    assert "another process is at work" in capsys.readouterr().err
+
+
+def test_runs_of_other_code_are_warned_of(
+    storage: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("study.session.code_version", lambda: "9.9+new")
+    assert main([*SMALL, "--storage", str(storage), "--name", "small", "--seeds", "8", "--plan"]) == 0
+    assert "trained by other code" in capsys.readouterr().err
 
 
 def test_other_data_under_the_same_name_are_refused(

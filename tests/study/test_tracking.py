@@ -8,7 +8,7 @@ from mlflow.tracking import MlflowClient
 
 from analysis.records import PackRecord, RunDescription
 from study.recording import Recorder
-from study.tracking import TrackingError, TrackingSink, open_sink, ui_command
+from study.tracking import TrackingError, TrackingSink, browse_hint, open_sink
 
 PARAMS: dict[str, str | int | float] = {
     "dataset": "digits",
@@ -105,8 +105,27 @@ def test_a_tracking_server_that_stays_away_is_reported_and_the_record_stays(uri:
 
 
 def test_the_browse_command_binds_to_this_machine() -> None:
-    assert "--host 127.0.0.1" in ui_command("sqlite:///x.db", "s")
-    assert ui_command("http://server:5000", "s").startswith("open http://server:5000")
+    assert "--host 127.0.0.1" in browse_hint("sqlite:///x.db", "s")
+    assert browse_hint("http://server:5000", "s").startswith("http://server:5000")
+
+
+def test_a_run_that_a_retried_request_made_twice_is_there_once(uri: str) -> None:
+    sink = open_sink(uri, "s")
+    sink.write(record(["a"]))
+    client = MlflowClient(uri)
+    client.create_run(sink.experiment, tags={"level": "run", "key": "a"})
+    client.create_run(sink.experiment, tags={"level": "cell", "key": "cell/digits triplet all"})
+    open_sink(uri, "s").write(record(["a"]))
+    assert [run.info.status for run in runs_of(uri)] == ["FINISHED"]
+    assert [run.info.status for run in runs_of(uri, "cell")] == ["FINISHED"]
+
+
+def test_whatever_a_store_raises_is_reported(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = open_sink(uri, "s")
+    monkeypatch.setattr(sink.client, "log_batch", lambda *_, **__: 1 / 0)
+    recorder = Recorder(tmp_path / "records", sink)
+    recorder.add(record(["a"]))
+    assert "division" in str(recorder.close())
 
 
 def _fail(*_: object) -> None:

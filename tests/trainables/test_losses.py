@@ -175,3 +175,39 @@ def test_sums_are_divided_by_all_candidates_not_by_the_active_ones() -> None:
     assert int(terms.own.candidates[0]) == 6
     assert int(terms.own.active[0]) == 1
     assert float(terms.loss[0]) == pytest.approx(1.0 / 6.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches())
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("miner", ["all", "semihard", "hard"])
+def test_sentence_21_active_anchors_are_counted_in_one_unit(
+    miner: str, loss: str, batch: tuple[Tensor, Tensor, Tensor]
+) -> None:
+    """An anchor is a sample with a positive and a negative on offer; it is active if one of its own terms is."""
+    embeddings, labels, margins = batch
+    seen = mining_batch(embeddings, labels, margins)
+    selected = MINERS[miner](seen)
+    share = LOSSES[loss](seen.distances, seen.relations, selected, margins).kinds["anchors"]
+    for member in range(len(margins)):
+        squared, margin = seen.distances[member], float(margins[member])
+        if isinstance(selected, Selection):
+            slots = selected.filled[member].nonzero().tolist()
+            own = [(a, int(selected.positive[member, a, t]), int(selected.negative[member, a, t])) for a, t in slots]
+            anchors = int(selected.offered[member].any(1).sum())
+        else:
+            own = triplets_of(labels[member].tolist())
+            anchors = len({a for a, _, _ in own})
+        if loss == "triplet":
+            active = {a for a, p, n in own if float(squared[a, p] - squared[a, n]) + margin > 0}
+        else:
+            active = {a for a, p, n in own if float(squared[a, p]) > 0 or float(squared[a, n]) ** 0.5 < margin}
+        assert int(share.candidates[member]) == anchors
+        assert int(share.active[member]) == len(active)
+
+
+def test_positive_and_negative_pairs_are_counted_apart() -> None:
+    points = torch.tensor([[[0.0], [1.0], [10.0], [10.5]]])
+    terms = objective(points, torch.tensor([[0, 0, 1, 0]]), torch.tensor([1.0]), "contrastive", "all")
+    assert (int(terms.kinds["positive_pairs"].active[0]), int(terms.kinds["positive_pairs"].candidates[0])) == (3, 3)
+    assert (int(terms.kinds["negative_pairs"].active[0]), int(terms.kinds["negative_pairs"].candidates[0])) == (1, 3)

@@ -46,5 +46,5 @@ def variance_metrics(embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
         "inter_variance": inter,
         "intra_variance_normalized": intra_normalized,
         "inter_variance_normalized": inter_normalized,
-        "variance_ratio": intra / inter,
+        "variance_ratio": intra / inter.clamp_min(torch.finfo(inter.dtype).tiny),  # zero for a collapsed embedding
     }
