@@ -41,6 +41,7 @@ def connect(address: str | None) -> None:
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C shall end the study, not the experiment alone
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a pack that fails is reported in one line, at the end
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     target = address or "local"
     _check_listening(target)
@@ -120,14 +121,13 @@ def train_packs(
         ),
     )
     try:
-        results = tuner.fit()
+        errors = [result.error for result in tuner.fit()]  # read from the folder, before it goes
     except Exception:
         if listener.error is not None:
             raise listener.error from None  # Tune wraps what its callbacks raise
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    errors = [result.error for result in results]
     return [
         (position, _last_line(errors[position]) if errors[position] else "it brought no result")
         for position in range(len(packs))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import ray
+import torch
 
 from study.scheduling import ClusterError, connect, train_packs, workers
 from tests.trainables.test_invariants import ALONE, DIGITS, points
@@ -29,6 +30,7 @@ def _cluster() -> Iterator[None]:
 
 def test_a_pack_on_ray_brings_what_it_brings_without(tmp_path: Path) -> None:
     digits, brought = load_dataset("digits"), {}
+    torch.set_num_threads(1)
 
     def keep(position: int, history: History, seconds: float) -> None:
         brought[position] = points(history, 0)
