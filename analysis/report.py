@@ -142,8 +142,8 @@ def _methods() -> str:
         f"within each table above and each kind of test, at {ALPHA:g}; every test that was made counts. A seed with a "
         f"missing or diverged run is dropped whole; fewer than {LEAST_SEEDS} seeds, or over {MOST_MISSING:.0%} "
         "dropped, give no verdict. Decay times are censored at the last epoch. `variance_ratio` is the intra-class "
-        "over the inter-class variance, and `active_anchors` the share of anchors with an active term. The p-value beside a "
-        "verdict is that against zero; the next table has those that decide."
+        "over the inter-class variance, and `active_anchors` the share of anchors with an active term. The p-value "
+        "beside a verdict is that against zero; the next table has those that decide."
     )
 
 

@@ -121,7 +121,8 @@ def train_packs(
         ),
     )
     try:
-        errors = [result.error for result in tuner.fit()]  # read from the folder, before it goes
+        # In the order of their ends, not of their positions; read before the folder goes.
+        errors = {result.config["pack"]: result.error for result in tuner.fit()}
     except Exception:
         if listener.error is not None:
             raise listener.error from None  # Tune wraps what its callbacks raise
@@ -129,7 +130,7 @@ def train_packs(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return [
-        (position, _last_line(errors[position]) if errors[position] else "it brought no result")
+        (position, _last_line(error) if (error := errors.get(position)) else "it brought no result")
         for position in range(len(packs))
         if position not in listener.finished
     ]
