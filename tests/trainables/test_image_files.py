@@ -1,0 +1,156 @@
+"""Listings and pixels of image datasets, on small folders made here and on the real samples where they are present."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.datasets import ImageFolder, StanfordCars
+
+from trainables.datasets.image_files import DatasetError, list_cars196, list_cub200, list_image_folder
+from trainables.datasets.images import check_leakage, decode_images
+
+SAMPLES = Path(os.environ.get("STUDY_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no sample data: set STUDY_TEST_DATA to their folder")
+
+
+def save(path: Path, seed: int, mode: str = "RGB", size: tuple[int, int] = (20, 14)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).convert(mode).save(path)
+    return path
+
+
+@pytest.fixture
+def cub(tmp_path: Path) -> Path:
+    """Two classes of two images, ids not consecutive, in the official layout."""
+    root = tmp_path / "CUB_200_2011"
+    rows = [(7, "001.A/x.jpg", 1, 1), (9, "001.A/y.jpg", 1, 0), (12, "002.B/x.jpg", 2, 0), (30, "002.B/z.jpg", 2, 1)]
+    for identifier, name, _, _ in rows:
+        save(root / "images" / name, identifier)
+    (root / "classes.txt").write_text("1 001.A\n2 002.B\n")
+    (root / "images.txt").write_text("".join(f"{i} {name}\n" for i, name, _, _ in rows))
+    (root / "image_class_labels.txt").write_text("".join(f"{i} {label}\n" for i, _, label, _ in rows))
+    (root / "train_test_split.txt").write_text("".join(f"{i} {train}\n" for i, _, _, train in rows))
+    return root
+
+
+def test_cub200_is_read_in_its_official_layout(cub: Path) -> None:
+    listing = list_cub200(cub)
+    assert [path.name for path in listing.paths] == ["x.jpg", "y.jpg", "x.jpg", "z.jpg"]
+    assert listing.labels == (0, 0, 1, 1)
+    assert listing.classes == ("001.A", "002.B")
+    assert listing.test == (False, True, True, False)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "expected"),
+    [
+        ("image_class_labels.txt", "7 1\n9 1\n12 2\n", "30 is in one only"),
+        ("image_class_labels.txt", "7 1\n9 1\n12 2\n30 5\n", "image 30 class 5"),
+        ("images.txt", "7 001.A/x.jpg\n9 001.A/gone.jpg\n12 002.B/x.jpg\n30 002.B/z.jpg\n", "gone.jpg is listed in"),
+        ("train_test_split.txt", "7\n", "train_test_split.txt, line 1"),
+        ("classes.txt", None, "cannot read"),
+    ],
+)
+def test_lists_that_do_not_match_the_images_are_named(cub: Path, file: str, content: str | None, expected: str) -> None:
+    (cub / file).unlink()
+    if content is not None:
+        (cub / file).write_text(content)
+    with pytest.raises(DatasetError) as caught:
+        list_cub200(cub)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_with_a_split_keeps_it_and_one_without_has_none(tmp_path: Path) -> None:
+    for side in ("train", "test"):
+        for name in ("cat", "dog"):
+            for number in range(2):
+                save(tmp_path / "split" / side / name / f"{side}{number}.png", number)
+    save(tmp_path / "split" / "train" / "cat" / ".hidden.png", 1)
+    (tmp_path / "split" / "train" / "cat" / "notes.txt").write_text("no image")
+    listing = list_image_folder(tmp_path / "split")
+    assert listing.classes == ("cat", "dog")
+    assert len(listing.paths) == 8
+    assert listing.test == tuple(path.parent.parent.name == "test" for path in listing.paths)
+    plain = list_image_folder(tmp_path / "split" / "train")
+    assert plain.test is None
+    theirs = ImageFolder(str(tmp_path / "split" / "test"))
+    ours = list_image_folder(tmp_path / "split" / "test")
+    assert [(str(path), label) for path, label in zip(ours.paths, ours.labels, strict=True)] == theirs.samples
+
+
+def test_folders_that_cannot_be_studied_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is no folder"):
+        list_image_folder(tmp_path / "absent")
+    with pytest.raises(DatasetError, match="holds no images"):
+        list_image_folder(tmp_path)
+    save(tmp_path / "alone" / "one.png", 0)
+    with pytest.raises(DatasetError, match=r"alone: a class needs at least 2 images, this one has 1"):
+        list_image_folder(tmp_path)
+
+
+def test_images_are_cut_square_and_greyscale_ones_have_three_channels(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "colour.png", 1)
+    save(tmp_path / "a" / "grey.png", 2, mode="L")
+    pixels = decode_images(list_image_folder(tmp_path), 8)
+    assert (pixels.shape, pixels.dtype) == ((2, 3, 8, 8), torch.uint8)
+    assert not torch.equal(pixels[0, 0], pixels[0, 1])
+    assert torch.equal(pixels[1, 0], pixels[1, 1])
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", None])
+def test_a_broken_image_is_named(tmp_path: Path, content: bytes | None) -> None:
+    save(tmp_path / "a" / "fine.jpg", 1)
+    broken = save(tmp_path / "a" / "broken.jpg", 2, size=(64, 64))
+    broken.write_bytes(broken.read_bytes()[:500] if content is None else content)
+    with pytest.raises(DatasetError, match=r"broken\.jpg is broken or no image"):
+        decode_images(list_image_folder(tmp_path), 8)
+
+
+def test_an_image_on_both_sides_of_a_split_is_named(tmp_path: Path) -> None:
+    first = save(tmp_path / "a" / "1.png", 1)
+    save(tmp_path / "a" / "2.png", 2)
+    shutil.copy(first, tmp_path / "a" / "3.png")
+    listing = list_image_folder(tmp_path)
+    check_leakage(listing, torch.tensor([1]))
+    with pytest.raises(DatasetError, match=r"3\.png and .*1\.png are the same image"):
+        check_leakage(listing, torch.tensor([2]))
+
+
+@needs_samples
+def test_cub200_samples_are_read_with_their_official_parts() -> None:
+    listing = list_cub200(SAMPLES / "CUB_200_2011")
+    assert (len(listing.paths), len(listing.classes)) == (1342, 24)
+    assert all(
+        listing.classes[label] == path.parent.name for path, label in zip(listing.paths, listing.labels, strict=True)
+    )
+    assert listing.test is not None
+    assert 0.4 < sum(listing.test) / 1342 < 0.6
+
+
+@needs_samples
+def test_cars196_samples_agree_with_torchvisions_reader() -> None:
+    listing = list_cars196(SAMPLES / "stanford_cars")
+    assert listing.test is not None
+    ours = list(zip(listing.paths, listing.labels, listing.test, strict=True))
+    for split, is_test in (("train", False), ("test", True)):
+        theirs = StanfordCars(str(SAMPLES), split=split)
+        assert [(str(path), label) for path, label, test in ours if test == is_test] == theirs._samples
+        assert tuple(theirs.classes) == listing.classes
+
+
+@needs_samples
+def test_a_missing_annotation_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"cars_meta\.mat: no such file"):
+        list_cars196(tmp_path)
+    (tmp_path / "devkit").mkdir()
+    (tmp_path / "devkit" / "cars_meta.mat").write_bytes(b"rubbish")
+    with pytest.raises(DatasetError, match=r"cars_meta\.mat is not the annotation file"):
+        list_cars196(tmp_path)

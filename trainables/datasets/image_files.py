@@ -1,0 +1,180 @@
+"""Listings of image datasets on disk, in the layouts that their users have them.
+
+A listing says which file is of which class and which part; it reads no pixel. Every fault is one line that names the
+file at fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+
+
+class DatasetError(ValueError):
+    """A dataset on disk that is not as it should be, in one line."""
+
+
+@dataclass(frozen=True)
+class ImageListing:
+    """The images of a dataset.
+
+    Attributes:
+        paths: (N,) files.
+        labels: (N,) positions in `classes`.
+        classes: Names in the dataset's own order.
+        test: (N,) whether an image is of the dataset's own test part; None where it has none.
+    """
+
+    paths: tuple[Path, ...]
+    labels: tuple[int, ...]
+    classes: tuple[str, ...]
+    test: tuple[bool, ...] | None
+
+
+def list_cub200(root: Path) -> ImageListing:
+    """CUB-200-2011 (Wah et al. 2011) in its official layout: ``images.txt`` and its fellows beside ``images/``.
+
+    Args:
+        root: The folder ``CUB_200_2011``.
+
+    Raises:
+        DatasetError: If a file is missing, or the lists do not agree with each other or with the images.
+    """
+    names = _id_table(root / "images.txt")
+    labels = _id_table(root / "image_class_labels.txt")
+    parts = _id_table(root / "train_test_split.txt")
+    classes = _id_table(root / "classes.txt")
+    for file, table in (("image_class_labels.txt", labels), ("train_test_split.txt", parts)):
+        odd = sorted(names.keys() ^ table.keys())
+        if odd:
+            raise DatasetError(
+                f"{root / file} and images.txt do not list the same images: image {odd[0]} is in one only"
+            )
+    order = list(classes)
+    for image, label in labels.items():
+        if label not in classes:
+            raise DatasetError(
+                f"{root / 'image_class_labels.txt'} gives image {image} class {label}: classes.txt has none"
+            )
+    paths = tuple(root / "images" / name for name in names.values())
+    _check_files(paths, root / "images.txt")
+    positions = {label: position for position, label in enumerate(order)}
+    return ImageListing(
+        paths,
+        tuple(positions[labels[image]] for image in names),
+        tuple(classes.values()),
+        tuple(parts[image] == "0" for image in names),
+    )
+
+
+def list_cars196(root: Path) -> ImageListing:
+    """CARS196 (Krause et al. 2013) in torchvision's layout of StanfordCars.
+
+    Args:
+        root: The folder ``stanford_cars``, with ``devkit``, ``cars_train``, ``cars_test`` and
+            ``cars_test_annos_withlabels.mat``.
+
+    Raises:
+        DatasetError: If a file is missing or unreadable, or the lists do not agree with the images.
+    """
+    names = [str(name) for name in _read_mat(root / "devkit" / "cars_meta.mat", "class_names")]
+    paths: list[Path] = []
+    labels: list[int] = []
+    test: list[bool] = []
+    for folder, table, is_test in (
+        ("cars_train", root / "devkit" / "cars_train_annos.mat", False),
+        ("cars_test", root / "cars_test_annos_withlabels.mat", True),
+    ):
+        for row in _read_mat(table, "annotations"):
+            label = int(row["class"]) - 1  # counted from 1 there
+            if not 0 <= label < len(names):
+                raise DatasetError(f"{table} gives {row['fname']} class {label + 1} of {len(names)}")
+            paths.append(root / folder / str(row["fname"]))
+            labels.append(label)
+            test.append(is_test)
+    _check_files(paths, root / "devkit")
+    return ImageListing(tuple(paths), tuple(labels), tuple(names), tuple(test))
+
+
+def list_image_folder(root: Path) -> ImageListing:
+    """Any folder of images: ``<class>/*.jpg``, or ``train/<class>/*.jpg`` and ``test/<class>/*.jpg``.
+
+    Classes are in order of name; those of ``train`` and ``test`` are taken together, and may differ.
+
+    Raises:
+        DatasetError: If there is no folder, no class or no image, or a class has a single image.
+    """
+    if not root.is_dir():
+        raise DatasetError(f"{root} is no folder")
+    parts = [part for part in ("train", "test") if (root / part).is_dir()]
+    sides = [root / part for part in parts] if len(parts) == 2 else [root]
+    classes = sorted({folder.name for side in sides for folder in side.iterdir() if _is_class(folder)})
+    paths: list[Path] = []
+    labels: list[int] = []
+    test: list[bool] = []
+    for label, name in enumerate(classes):
+        files = [file for side in sides for file in _images(side / name)]
+        if len(files) < 2:
+            where = " and ".join(str(side / name) for side in sides if (side / name).is_dir())
+            raise DatasetError(f"{where}: a class needs at least 2 images, this one has {len(files)}")
+        paths += files
+        labels += [label] * len(files)
+        test += [file.parent.parent.name == "test" and len(sides) == 2 for file in files]
+    if not paths:
+        raise DatasetError(f"{root} holds no images: expected {root}/<class>/*.jpg, or the same under train/ and test/")
+    return ImageListing(tuple(paths), tuple(labels), tuple(classes), tuple(test) if len(sides) == 2 else None)
+
+
+def _is_class(folder: Path) -> bool:
+    return folder.is_dir() and not folder.name.startswith(".")
+
+
+def _images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(
+        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    )
+
+
+def _id_table(path: Path) -> dict[str, str]:
+    """A file of lines ``<id> <value>``, in order."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    table: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        identifier, _, value = line.strip().partition(" ")
+        if not identifier:
+            continue
+        if not value or identifier in table:
+            raise DatasetError(f"{path}, line {number}: expected a new id and a value, found {line.strip()!r}")
+        table[identifier] = value
+    return table
+
+
+def _read_mat(path: Path, name: str) -> Sequence[Any]:
+    from scipy.io import loadmat
+
+    try:
+        values = loadmat(str(path), squeeze_me=True)[name]
+        if values.dtype.names:
+            return [{field: row[field] for field in values.dtype.names} for row in values]
+        return list(values)
+    except FileNotFoundError:
+        raise DatasetError(f"cannot read {path}: no such file") from None
+    except Exception as error:  # the reader raises whatever a broken file makes it raise
+        raise DatasetError(f"{path} is not the annotation file it should be ({error})") from None
+
+
+def _check_files(paths: Sequence[Path], lists: Path) -> None:
+    if not paths:
+        raise DatasetError(f"{lists} lists no image")
+    missing = next((path for path in paths if not path.is_file()), None)
+    if missing:
+        raise DatasetError(f"{missing} is listed in {lists}, but there is no such file")
