@@ -19,7 +19,7 @@ _MEMBERS = 3
 def estimate_seconds(packs: Sequence[Pack], datasets: Mapping[str, Dataset], workers: int) -> float:
     """Seconds that packs should take on `workers` at once, were those like this machine.
 
-    For each dataset one small pack is trained for one epoch and for three: that gives the cost of an epoch and of an
+    For each dataset one small pack is trained for one epoch and for five: that gives the cost of an epoch and of an
     evaluation.
     """
     measured: dict[str, tuple[float, float]] = {}
@@ -41,11 +41,11 @@ def _measure(structure: Structure, dataset: Dataset) -> tuple[float, float]:
     torch.set_num_threads(1)
     try:
         seconds = []
-        for epochs in (1, 3):
+        for epochs in (1, 1, 5):  # the first one warms up
             started = time.thread_time()  # the driver's other threads may be busy
             train_pack(Pack(replace(structure, epochs=epochs, evaluate_every=epochs), members), dataset)
             seconds.append((time.thread_time() - started) / _MEMBERS)
     finally:
         torch.set_num_threads(threads)
-    epoch = max(seconds[1] - seconds[0], 0.0) / 2
-    return epoch, max(seconds[0] - epoch, 0.0) / 2
+    epoch = max(seconds[2] - seconds[1], 0.0) / 4
+    return epoch, max(seconds[1] - epoch, 0.0) / 2
