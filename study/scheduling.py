@@ -50,7 +50,10 @@ def connect(address: str | None) -> None:
         ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ClusterError(f"cannot join Ray at {target!r} ({reason}): start it, or leave the option out") from None
+        raise ClusterError(
+            f"cannot join Ray at {target!r} ({reason}): start it, set RAY_AUTH_MODE=token if it asks for a token, or "
+            "leave the option out"
+        ) from None
 
 
 def _check_listening(address: str) -> None:
