@@ -77,7 +77,7 @@ def settings(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def balanced_grid(rows: pd.DataFrame) -> pd.DataFrame:
     """The runs whose condition both losses have: what exists for one loss only stays out."""
     shared = set.intersection(*_conditions(rows).values())
-    matched = rows[list(CONDITION)].apply(tuple, axis=1).isin(shared)
+    matched = pd.MultiIndex.from_frame(rows[list(CONDITION)]).isin(shared)
     return rows[matched & rows["loss"].isin(LOSSES)]
 
 
@@ -104,9 +104,14 @@ def pair_by_seed(rows: pd.DataFrame, metric: Metric) -> PairedSample:
     condition of both losses ended well; otherwise it is dropped whole, for both losses.
 
     Args:
-        rows: Runs of one dataset, as `balanced_grid` gives them.
+        rows: Runs of one dataset, as `balanced_grid` gives them, not empty.
         metric: What to compare.
+
+    Raises:
+        ValueError: If a condition stands more than once under one seed and loss.
     """
+    if rows.duplicated(["loss", "seed", *CONDITION]).any():
+        raise ValueError("a condition stands more than once under one seed and loss: pair the runs of one setting")
     diverged = {loss: float(rows.loc[rows["loss"] == loss, "diverged"].mean()) for loss in LOSSES}
     censored = dict.fromkeys(LOSSES, 0.0)
     if metric.censored_by in rows:
@@ -117,12 +122,13 @@ def pair_by_seed(rows: pd.DataFrame, metric: Metric) -> PairedSample:
     values = values.where(~rows["diverged"])
     if metric.scale == "log":
         values = np.log(values.clip(lower=FLOOR))
-    cells = pd.DataFrame({"seed": rows["seed"], "value": values})
-    cells["cell"] = rows[["loss", *CONDITION]].apply(tuple, axis=1)
-    grid = cells.pivot(index="seed", columns="cell", values="value")
-    complete = grid.dropna()
-    sides = [complete[[cell for cell in grid.columns if cell[0] == loss]] for loss in LOSSES]
-    if any(side.shape[1] == 0 for side in sides):
-        sides = [side.iloc[:0] for side in sides]
-    triplet, contrastive = (side.mean(axis=1).to_numpy(float) for side in sides)
-    return PairedSample(triplet, contrastive, rows["seed"].nunique(), diverged, censored)
+    cells = rows.groupby(["loss", *CONDITION]).ngroup().to_numpy()
+    seeds, seed_names = pd.factorize(rows["seed"], sort=True)
+    table = np.full((len(seed_names), cells.max() + 1), np.nan)
+    table[seeds, cells] = values
+    loss_of_cell = np.empty(table.shape[1], dtype=object)
+    loss_of_cell[cells] = rows["loss"]
+
+    complete = table[~np.isnan(table).any(axis=1)]
+    triplet, contrastive = (complete[:, loss_of_cell == loss].mean(axis=1) for loss in LOSSES)
+    return PairedSample(triplet, contrastive, len(seed_names), diverged, censored)

@@ -177,7 +177,7 @@ def test_sentence_20_over_half_censored_in_both_losses_is_undecided() -> None:
 
 def test_sentence_25_under_the_null_verdicts_that_name_a_loss_are_at_most_nominal_in_every_family() -> None:
     rng = np.random.default_rng(12)
-    studies, named = 150, dict.fromkeys(("primary", "mechanism", "secondary"), 0)
+    studies, named = 100, dict.fromkeys(("primary", "mechanism", "secondary"), 0)
     for _ in range(studies):
         runs = simulated_runs(rng, datasets=("a", "b"))
         unit = runs.groupby(["dataset", "loss", "seed"]).ngroup().to_numpy()
@@ -198,6 +198,12 @@ def test_other_ways_of_training_are_never_averaged_together() -> None:
     table = verdicts(both)
     primary = table[table["family"] == "primary"].set_index("dataset")["verdict"].to_dict()
     assert primary == {"digits (epochs=50)": "triplet", "digits (epochs=5)": "contrastive"}
+
+
+def test_a_condition_that_stands_twice_is_refused() -> None:
+    runs = simulated_runs(np.random.default_rng(16))
+    with pytest.raises(ValueError, match="more than once"):
+        pair_by_seed(pd.concat([runs, runs]), MAP)
 
 
 def test_one_loss_alone_gives_no_rows() -> None:
