@@ -59,17 +59,19 @@ def load_study(name: str, storage: str | Path = "results", tracking_uri: str | N
     else:
         frame = _from_mlflow(name, tracking_uri)
         place = tracking_uri
-    if frame is None or frame.empty:
+    if frame.empty:
         raise StudyNotFoundError(f"no runs of a study {name!r} in {place}")
     warnings = frame.attrs.get("warnings", [])
     described = ["key", *PARAMETERS, "diverged", *TAGS]
     metrics = sorted(column for column in frame.columns if column not in described)
-    frame = frame[[*described, *metrics]].sort_values("key").drop_duplicates("key").reset_index(drop=True)
+    frame = (
+        frame[[*described, *metrics]].sort_values("key", kind="stable").drop_duplicates("key").reset_index(drop=True)
+    )
     frame.attrs["warnings"] = warnings
     return frame
 
 
-def _from_records(folder: Path) -> pd.DataFrame | None:
+def _from_records(folder: Path) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     warnings: list[str] = []
     for record in read_records(folder):
@@ -91,28 +93,32 @@ def record_rows(record: PackRecord) -> list[dict[str, Any]]:
     return [_row(run.key, run.params, run.tags, by_run[run.key]) for run in record.runs]
 
 
-def _from_mlflow(name: str, tracking_uri: str) -> pd.DataFrame | None:
+def _from_mlflow(name: str, tracking_uri: str) -> pd.DataFrame:
     try:
-        client = open_client(tracking_uri)
-        experiment = client.get_experiment_by_name(name)
+        runs = _finished_runs(name, tracking_uri)
     except Exception as error:  # stores raise many kinds; the address is at fault
         reason = " ".join(str(error).split())[:300]
         raise StudyNotFoundError(f"MLflow at {tracking_uri} does not answer: {reason}") from error
-    if experiment is None:
-        return None
-    rows, token = [], None
-    while True:
+    return pd.DataFrame(_row(run.data.tags["key"], run.data.params, run.data.tags, run.data.metrics) for run in runs)
+
+
+def _finished_runs(name: str, tracking_uri: str) -> list[Any]:
+    client = open_client(tracking_uri)
+    experiment = client.get_experiment_by_name(name)
+    runs: list[Any] = []
+    token = None
+    while experiment is not None:
         page = client.search_runs(
             [experiment.experiment_id],
             "tags.level = 'run' and attributes.status = 'FINISHED'",
             max_results=1000,
             page_token=token,
         )
-        for run in page:
-            rows.append(_row(run.data.tags["key"], run.data.params, run.data.tags, run.data.metrics))
+        runs += page
         token = page.token
         if not token:
-            return pd.DataFrame(rows)
+            break
+    return runs
 
 
 def _row(key: str, params: Mapping[str, Any], tags: Mapping[str, str], metrics: Mapping[str, float]) -> dict[str, Any]:

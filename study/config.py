@@ -89,7 +89,7 @@ def _all_datasets(value: Any) -> Any:
 
 
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Count = Annotated[int, Field(ge=1)]
+_Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 _Dataset = Annotated[str, _one_of("dataset", DATASETS)]
@@ -125,12 +125,12 @@ class StudyConfig(BaseModel):
         description="how many, or which"
     )
     epochs: _Count = Field(default=50, description="nothing stops a run early")
-    batch_size: Annotated[int, Field(ge=2)] = Field(default=64, description="samples in a batch")
+    batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = Field(default=64, description="samples in a batch")
     sampler: Annotated[str, _one_of("sampler", SAMPLERS)] = Field(
         default="shuffle", description="shuffle, or pk (classes x samples)"
     )
     samples_per_class: Annotated[int, Field(ge=2)] = Field(default=4, description="K of the P x K sampler")
-    embedding_dim: _Count = Field(default=128, description="dimension of the embedding")
+    embedding_dim: Annotated[int, Field(ge=1, le=65_536)] = Field(default=128, description="dimension of the embedding")
     normalize: bool = Field(default=False, description="L2-normalise the embeddings")
     evaluate_every: _Count = Field(default=10, description="epochs between evaluations")
     gpus_per_pack: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -187,14 +187,17 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
-def load_config(preset: str | None, file: Path | None, options: dict[str, Any]) -> StudyConfig:
-    """The configuration from a preset, a YAML file over it, and options over both.
+def load_config(
+    preset: str | None, file: Path | None, options: Mapping[str, Any], environment: Mapping[str, Any] | None = None
+) -> StudyConfig:
+    """The configuration from a preset, the environment, a YAML file and options, each over those before.
 
     Args:
         preset: Name of a preset; `DEFAULT_PRESET` where neither it nor a file is given. A file alone stands on the
             default preset too.
         file: YAML file with fields of `StudyConfig`.
         options: Fields of `StudyConfig` by name.
+        environment: Likewise, from environment variables.
 
     Raises:
         ConfigError: With one line on the first thing that is wrong.
@@ -204,7 +207,7 @@ def load_config(preset: str | None, file: Path | None, options: dict[str, Any]) 
         nearest = difflib.get_close_matches(base, preset_names(), n=1)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
         raise ConfigError(f"unknown preset {base!r}: {hint}choose from {', '.join(preset_names())}")
-    fields = {"name": base, **_read_yaml(PRESETS / f"{base}.yaml")}
+    fields = {"name": base, **_read_yaml(PRESETS / f"{base}.yaml"), **(environment or {})}
     if file is not None:
         fields.update({"name": file.stem, **_read_yaml(file)})
     fields.update(options)
@@ -219,7 +222,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date that does not exist is a ValueError
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold fields such as `margins: [0.2, 1.0]`, not {type(content).__name__}")

@@ -26,22 +26,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status: 0, 1 where runs failed, 2 where the study could not start."""
     options = vars(_parser().parse_args(arguments))
     preset, file, only_plan = options.pop("preset"), options.pop("config"), options.pop("plan")
-    given = {field: os.environ[variable] for field, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
-    given.update({name: value for name, value in options.items() if value is not None})
+    environment = {field: os.environ[variable] for field, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
+    given = {name: value for name, value in options.items() if value is not None}
     try:
-        config = load_config(preset, file, given)
+        config = load_config(preset, file, given, environment)
     except ConfigError as error:
         return _fail(error)
-
-    from study.session import StudyError, run_study  # heavy imports, which a typing error need not wait for
-
     try:
-        return run_study(config, only_plan)
-    except StudyError as error:
-        return _fail(error)
+        from study.session import StudyError, run_study  # heavy imports, which a typing error need not wait for
+
+        try:
+            return run_study(config, only_plan)
+        except StudyError as error:
+            return _fail(error)
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from what is recorded", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has left
+        return 141
 
 
 def _fail(error: Exception) -> int:

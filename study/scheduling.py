@@ -44,6 +44,11 @@ def connect(address: str | None) -> None:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a pack that fails is reported in one line, at the end
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     target = address or "local"
+    if target.startswith("ray://"):
+        raise ClusterError(
+            f"{target!r} is Ray Client's address, through which results cannot come back pack by pack: give the "
+            "cluster's own (host:6379), or submit the command with `ray job submit` and --address auto"
+        )
     _check_listening(target)
     local: dict[str, Any] = {"include_dashboard": False} if target == "local" else {}
     try:
@@ -58,7 +63,7 @@ def connect(address: str | None) -> None:
 
 def _check_listening(address: str) -> None:
     """Ray itself would try for minutes where nobody listens."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         return
     try:
@@ -158,7 +163,7 @@ class _Listener(tune.Callback):  # type: ignore[misc]
         """Tune's hook: a trial has called ``tune.report``."""
         position = trial.config["pack"]
         self._on_epoch(position, result["epoch"])
-        history = result.get("history")
+        history = result.pop("history", None)  # kept, it would stand in each of Tune's snapshots
         if history is not None:
             try:
                 self._on_result(position, history, result["seconds"])
@@ -166,7 +171,6 @@ class _Listener(tune.Callback):  # type: ignore[misc]
                 self.error = error
                 raise
             self.finished.add(position)
-            trial.last_result.pop("history", None)  # else every snapshot of Tune's would carry it again
 
 
 def _folder_name(trial: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -57,9 +58,9 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
     Raises:
         StudyError: If something keeps the study from starting or going on; what is recorded stays.
     """
-    _check_storage(config.storage)
     if only_plan:
         return _session(config, only_plan)
+    _check_storage(config.storage)
     folder = config.storage / config.name
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -69,11 +70,12 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
         raise StudyError(
             f"another process is at work on {folder}: wait for it, or give this study another --name"
         ) from None
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise StudyError(
-            f"cannot write under {config.storage} ({error.strerror or error}): what is recorded stays; make room and "
-            "run the same command again"
-        ) from None
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = f"make room under {config.storage} and run" if full else "mend that and run"
+        raise StudyError(f"{error}; what is recorded stays: {remedy} the same command again") from None
 
 
 def _session(config: StudyConfig, only_plan: bool) -> int:
@@ -155,7 +157,7 @@ def _load_datasets(config: StudyConfig, situation: Situation) -> dict[str, Datas
 
 
 def _print_plan(config: StudyConfig, situation: Situation, datasets: dict[str, Dataset]) -> None:
-    workers = _workers_here()
+    workers = _workers_here(config.gpus_per_pack)
     packs = [pack for pack, _ in make_packs(situation.runs, situation.done, config.pack_size, workers)]
     seconds = estimate_seconds(packs, datasets, workers) if packs else None
     print("\n".join(plan_lines(config, situation.runs, len(situation.done), len(packs), workers, seconds)), flush=True)
@@ -163,9 +165,9 @@ def _print_plan(config: StudyConfig, situation: Situation, datasets: dict[str, D
         print(f"warning: {warning}", file=sys.stderr, flush=True)
 
 
-def _workers_here() -> int:
-    """How many packs this machine would train at once: one a GPU, else one a CPU core."""
-    return torch.cuda.device_count() or os.cpu_count() or 1
+def _workers_here(gpus_per_pack: float) -> int:
+    """How many packs this machine would train at once: as many as its GPUs hold, else one a CPU core."""
+    return int(torch.cuda.device_count() / gpus_per_pack) or os.cpu_count() or 1
 
 
 def _opened(opening: Future[TrackingSink] | None) -> TrackingSink | None:
@@ -186,12 +188,12 @@ def _train(config: StudyConfig, situation: Situation, datasets: dict[str, Datase
     version = code_version()
     progress = Progress([pack for pack, _ in packs])
     started = time.monotonic()
-    busy_seconds = 0.0
+    busy_seconds, trained = 0.0, 0
 
     def keep(position: int, history: History, seconds: float) -> None:
-        nonlocal busy_seconds
-        busy_seconds += seconds
+        nonlocal busy_seconds, trained
         pack, members = packs[position]
+        busy_seconds, trained = busy_seconds + seconds, trained + len(members)
         recorder.add(make_record(members, history, seconds, version, datasets[pack.structure.dataset].digest))
         progress.finished(position)
 
@@ -200,18 +202,17 @@ def _train(config: StudyConfig, situation: Situation, datasets: dict[str, Datase
         failed = train_packs(
             [pack for pack, _ in packs], datasets, scratch, config.gpus_per_pack, progress.reached, keep
         )
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise StudyError(
-            f"cannot write under {config.storage} ({error.strerror or error}): what is recorded stays; make room and "
-            "run the same command again"
-        ) from None
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = f"make room under {config.storage} and run" if full else "mend that and run"
+        raise StudyError(f"{error}; what is recorded stays: {remedy} the same command again") from None
     finally:
         progress.close()
         disconnect()
-    count = sum(len(members) for _, members in packs)
-    print(
-        f"Trained {count} runs in {duration(time.monotonic() - started)}, {busy_seconds / count:.2f} s a run and worker"
-    )
+    seconds_each = busy_seconds / max(trained, 1)
+    print(f"Trained {trained} runs in {duration(time.monotonic() - started)}, {seconds_each:.2f} s a run and worker")
     return [f"{_name(packs[position][1])} failed: {reason}" for position, reason in failed]
 
 

@@ -49,16 +49,16 @@ class TrackingSink:
     experiment: str
     study: str
     _parents: dict[tuple[str, ...], str] = field(default_factory=dict)
-    _finished: set[str] = field(default_factory=set)
+    _finished: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _unfinished: dict[str, str] = field(default_factory=dict)
 
     def write(self, record: PackRecord) -> None:
-        """Writes the runs of a record that are not in MLflow yet.
+        """Writes the runs of a record that are not in MLflow yet, or stand there as other code trained them.
 
         Raises:
             TrackingError: If MLflow fails; the same record can be written again.
         """
-        missing = [run for run in record.runs if run.key not in self._finished]
+        missing = [run for run in record.runs if self._origin_of(run.key) != _origin(run.tags)]
         if not missing:
             return
         points = {str(key): group for key, group in record.points.groupby("key", observed=True)}
@@ -82,9 +82,12 @@ class TrackingSink:
             if key in self._finished or key in self._unfinished:
                 self.client.delete_run(run_id)
             elif finished:
-                self._finished.add(key)
+                self._finished[key] = (run_id, _origin(run.data.tags))
             else:
                 self._unfinished[key] = run_id
+
+    def _origin_of(self, key: str) -> tuple[str, ...] | None:
+        return self._finished[key][1] if key in self._finished else None
 
     def _write_run(self, run: RunDescription, points: pd.DataFrame | None, record: PackRecord) -> None:
         from mlflow.entities import Metric, RunTag
@@ -101,8 +104,11 @@ class TrackingSink:
         for start in range(first, len(metrics), REQUEST_ITEMS):
             self.client.log_batch(run_id, metrics[start : start + REQUEST_ITEMS])
         self.client.set_terminated(run_id, "FINISHED", record.finished)
-        self._finished.add(run.key)
         del self._unfinished[run.key]
+        outdated = self._finished.pop(run.key, None)
+        self._finished[run.key] = (run_id, _origin(run.tags))
+        if outdated:
+            self.client.delete_run(outdated[0])
 
     def _create(self, run: RunDescription, record: PackRecord) -> str:
         params = run.params
@@ -127,6 +133,11 @@ class TrackingSink:
     def _new(self, name: str, tags: dict[str, str], record: PackRecord) -> str:
         run = self.client.create_run(self.experiment, start_time=record.started, tags=tags, run_name=name)
         return str(run.info.run_id)
+
+
+def _origin(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """What a recorded result depends on beside its key: trained again by other code, it replaces the old one."""
+    return tuple(tags.get(name, "") for name in ("code_version", "data_digest"))
 
 
 def _params(values: Mapping[str, Value]) -> list[Any]:

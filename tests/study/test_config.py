@@ -54,6 +54,7 @@ def test_options_override_the_file_and_the_file_the_preset(tmp_path: Path) -> No
         ({"name": "a/b"}, "no path separators"),
         ({"name": ".."}, "is no study name"),
         ({"colour": "red"}, "unknown field 'colour'"),
+        ({"embedding_dim": "100000000000"}, "--embedding-dim: input should be less than or equal to 65536"),
     ],
 )
 def test_bad_input_gets_one_clear_line(options: dict[str, Any], expected: str) -> None:
@@ -64,7 +65,8 @@ def test_bad_input_gets_one_clear_line(options: dict[str, Any], expected: str) -
 
 
 @pytest.mark.parametrize(
-    "content", ["- a list", "margins: [", "\x00", "margin: [1.0]", "!!python/object/apply:os.getcwd []"]
+    "content",
+    ["- a list", "margins: [", "\x00", "margin: [1.0]", "!!python/object/apply:os.getcwd []", "a: 2024-13-45"],
 )
 def test_a_bad_file_gets_one_clear_line(tmp_path: Path, content: str) -> None:
     file = tmp_path / "study.yaml"

@@ -67,7 +67,9 @@ def test_workers_are_cores_where_there_is_no_gpu() -> None:
     assert workers(1.0) == (ray.cluster_resources().get("GPU") or int(ray.cluster_resources()["CPU"]))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
-def test_an_address_where_nobody_listens_is_said_at_once(address: str) -> None:
-    with pytest.raises(ClusterError, match="nobody listens"):
+@pytest.mark.parametrize(
+    ("address", "expected"), [("127.0.0.1:9", "nobody listens"), ("ray://127.0.0.1:9", "Ray Client's address")]
+)
+def test_an_address_that_cannot_serve_is_said_at_once(address: str, expected: str) -> None:
+    with pytest.raises(ClusterError, match=expected):
         connect(address)

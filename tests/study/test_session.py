@@ -220,6 +220,25 @@ def test_ctrl_c_stops_says_how_to_go_on_and_keeps_what_is_recorded(tmp_path: Pat
     assert list(records.glob("*.parquet"))
 
 
+def test_the_environment_stands_below_a_file_and_an_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://environment")
+    assert main([*SMALL, "--storage", str(tmp_path)]) == 2
+    assert "nonsense://environment" in capsys.readouterr().err
+    file = tmp_path / "mine.yaml"
+    file.write_text("tracking_uri: nonsense://file\n")
+    assert main([*SMALL, "--storage", str(tmp_path), "--config", str(file)]) == 2
+    assert "nonsense://file" in capsys.readouterr().err
+    assert main([*SMALL, "--storage", str(tmp_path), "--config", str(file), "--tracking-uri", "nonsense://x"]) == 2
+    assert "nonsense://x" in capsys.readouterr().err
+
+
+def test_a_plan_leaves_no_trace(tmp_path: Path) -> None:
+    assert main([*SMALL, "--storage", str(tmp_path / "absent"), "--plan"]) == 0
+    assert not (tmp_path / "absent").exists()
+
+
 def test_a_second_session_on_a_study_says_so_and_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "small").mkdir()
     with FileLock(tmp_path / "small" / ".lock"):

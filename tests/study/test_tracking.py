@@ -21,9 +21,9 @@ PARAMS: dict[str, str | int | float] = {
 }
 
 
-def record(keys: list[str], points_each: int = 5) -> PackRecord:
+def record(keys: list[str], points_each: int = 5, version: str = "1") -> PackRecord:
     runs = tuple(
-        RunDescription(key, {**PARAMS, "seed": seed}, {"pack": "p", "diverged": "false"})
+        RunDescription(key, {**PARAMS, "seed": seed}, {"pack": "p", "diverged": "false", "code_version": version})
         for seed, key in enumerate(keys)
     )
     points = pd.DataFrame(
@@ -52,6 +52,14 @@ def test_writing_a_record_twice_holds_each_run_once(uri: str) -> None:
     open_sink(uri, "s").write(record(["a", "b", "c"]))
     assert sorted(run.data.tags["key"] for run in runs_of(uri)) == ["a", "b", "c"]
     assert len(runs_of(uri, "cell")) == len(runs_of(uri, "study")) == 1
+
+
+def test_a_run_trained_again_by_other_code_replaces_the_old_one(uri: str) -> None:
+    open_sink(uri, "s").write(record(["a"], version="1"))
+    sink = open_sink(uri, "s")
+    sink.write(record(["a"], version="2"))
+    sink.write(record(["a"], version="2"))
+    assert [run.data.tags["code_version"] for run in runs_of(uri)] == ["2"]
 
 
 def test_more_points_than_a_request_carries_all_arrive(uri: str) -> None:
