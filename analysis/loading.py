@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.mlflow_client import open_client
+from analysis.mlflow_client import open_client, reason, search_all_runs
 from analysis.records import BrokenRecordError, PackRecord, read_records, records_folder
 
 PARAMETERS: Mapping[str, type] = {
@@ -97,28 +97,17 @@ def _from_mlflow(name: str, tracking_uri: str) -> pd.DataFrame:
     try:
         runs = _finished_runs(name, tracking_uri)
     except Exception as error:  # stores raise many kinds; the address is at fault
-        reason = " ".join(str(error).split())[:300]
-        raise StudyNotFoundError(f"MLflow at {tracking_uri} does not answer: {reason}") from error
+        raise StudyNotFoundError(f"MLflow at {tracking_uri} does not answer: {reason(error)}") from error
     return pd.DataFrame(_row(run.data.tags["key"], run.data.params, run.data.tags, run.data.metrics) for run in runs)
 
 
 def _finished_runs(name: str, tracking_uri: str) -> list[Any]:
     client = open_client(tracking_uri)
     experiment = client.get_experiment_by_name(name)
-    runs: list[Any] = []
-    token = None
-    while experiment is not None:
-        page = client.search_runs(
-            [experiment.experiment_id],
-            "tags.level = 'run' and attributes.status = 'FINISHED'",
-            max_results=1000,
-            page_token=token,
-        )
-        runs += page
-        token = page.token
-        if not token:
-            break
-    return runs
+    if experiment is None:
+        return []
+    finished = "tags.level = 'run' and attributes.status = 'FINISHED'"
+    return search_all_runs(client, experiment.experiment_id, finished)
 
 
 def _row(key: str, params: Mapping[str, Any], tags: Mapping[str, str], metrics: Mapping[str, float]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The door to MLflow: quiet, and quick to say that nobody answers."""
+"""The door to MLflow: quiet, quick to say that nobody answers, and reading to the last page."""
 
 from __future__ import annotations
 
@@ -16,3 +16,20 @@ def open_client(uri: str) -> Any:
     for name in ("mlflow", "mlflow.store.db.utils", "alembic"):  # set up by the import above
         logging.getLogger(name).setLevel(logging.ERROR)
     return MlflowClient(uri)
+
+
+def search_all_runs(client: Any, experiment: str, condition: str = "") -> list[Any]:
+    """All runs of an experiment, by its id, that meet a condition in MLflow's search language."""
+    runs: list[Any] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment], condition, max_results=1000, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
+def reason(error: BaseException) -> str:
+    """An error of a store in one line of bounded length."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

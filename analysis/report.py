@@ -18,7 +18,7 @@ from analysis.loading import StudyNotFoundError, load_study
 from analysis.metrics import ROPE
 from analysis.pairing import CONDITION, LOSSES, settings, unmatched_conditions
 from analysis.power import ALPHA, LEAST_SEEDS
-from analysis.tables import difference, evidence_table, interval, markdown_table, p_text, terminal_table
+from analysis.tables import difference, evidence_table, interval, markdown, markdown_table, p_text, terminal_table
 from analysis.verdict_table import MOST_MISSING, rows_of, verdicts
 
 FAMILIES = {
@@ -31,6 +31,20 @@ FAMILIES = {
 def report_folder(storage: str | Path, study: str) -> Path:
     """Where a study's report lies."""
     return Path(storage) / study / "report"
+
+
+def build_report(study: str, storage: str | Path, tracking_uri: str | None = None) -> str:
+    """Reads a study, writes its report, and returns what a terminal shows of it: the verdicts and where the rest is.
+
+    Raises:
+        StudyNotFoundError: As `load_study` does.
+        OSError: If the report cannot be written.
+    """
+    runs = load_study(study, storage, tracking_uri)
+    table = verdicts(runs)
+    folder = report_folder(storage, study)
+    write_report(study, runs, table, folder)
+    return f"{terminal_table(table)}\n\nReport   {folder / 'report.md'}"
 
 
 def write_report(study: str, runs: pd.DataFrame, table: pd.DataFrame, folder: Path) -> None:
@@ -116,15 +130,13 @@ def _sentence(row: dict[str, Any]) -> str:
 
 
 def _runs_text(runs: pd.DataFrame) -> str:
-    lines = ["| dataset | loss | runs | conditions | seeds | diverged |", "| --- | --- | ---: | ---: | ---: | ---: |"]
+    lines = []
     for dataset, part in settings(runs).items():
         for loss, rows in part.groupby("loss"):
-            conditions = len(rows[list(CONDITION)].drop_duplicates())
-            lines.append(
-                f"| {dataset} | {loss} | {len(rows)} | {conditions} | {rows['seed'].nunique()} "
-                f"| {rows['diverged'].mean():.1%} |"
-            )
-    return "\n".join(lines)
+            conditions, seeds = len(rows[list(CONDITION)].drop_duplicates()), rows["seed"].nunique()
+            diverged = f"{rows['diverged'].mean():.1%}"
+            lines.append((dataset, str(loss), str(len(rows)), str(conditions), str(seeds), diverged))
+    return markdown(("dataset", "loss", "runs", "conditions", "seeds", "diverged"), {0, 1}, lines)
 
 
 def _methods() -> str:
@@ -175,15 +187,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tracking-uri", help="read the study from this MLflow instead of the records")
     options = parser.parse_args(arguments)
     try:
-        runs = load_study(options.study, options.storage, options.tracking_uri)
-        table = verdicts(runs)
-        folder = report_folder(options.storage, options.study)
-        write_report(options.study, runs, table, folder)
+        shown = build_report(options.study, options.storage, options.tracking_uri)
     except (StudyNotFoundError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(terminal_table(table))
-    print(f"\nReport   {folder / 'report.md'}")
+    print(shown)
     return 0
 
 

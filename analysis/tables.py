@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -62,35 +62,36 @@ def p_text(value: float) -> str:
     return "<0.0001" if value < 1e-4 else f"{value:.2g}"
 
 
+def markdown(headings: Sequence[str], words: Collection[int], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; the columns at the positions `words` stand left, those of figures right."""
+    rules = ["---" if position in words else "---:" for position in range(len(headings))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (headings, rules, *rows))
+
+
 def markdown_table(table: pd.DataFrame) -> str:
     """The verdicts as a Markdown table."""
-    lines = [
-        "| " + " | ".join(HEADINGS) + " |",
-        "| " + " | ".join("---:" if heading in _RIGHT else "---" for heading in HEADINGS) + " |",
-    ]
-    for row in rows_of(table):
-        *rest, verdict = cells(row)
-        lines.append("| " + " | ".join([*rest, f"**{verdict}**"]) + " |")
-    return "\n".join(lines)
+    words = {position for position, heading in enumerate(HEADINGS) if heading not in _RIGHT}
+    rows = [cells(row) for row in rows_of(table)]
+    return markdown(HEADINGS, words, [(*rest, f"**{verdict}**") for *rest, verdict in rows])
 
 
 def evidence_table(table: pd.DataFrame) -> str:
     """Effects, and the corrected p-values that decide: minimum effect, equivalence, difference from zero."""
-    lines = [
-        "| dataset | metric | d_z | P(triplet > contrastive) | meaningful | p min. effect | p equivalence | p zero |",
-        "| --- | --- | ---: | ---: | --- | ---: | ---: | ---: |",
-    ]
+    headings = ("dataset", "metric", "d_z", "P(triplet > contrastive)", "meaningful")
+    tests = {
+        "p min. effect": "p_minimum_effect_corrected",
+        "p equivalence": "p_equivalence_corrected",
+        "p zero": "p_corrected",
+    }
+    lines = []
     for row in rows_of(table):
         if not row["n"]:
             continue
-        chance = f"{row['probability']:.2f} [{row['probability_low']:.2f}, {row['probability_high']:.2f}]"
-        p_values = [
-            p_text(row[name]) for name in ("p_minimum_effect_corrected", "p_equivalence_corrected", "p_corrected")
-        ]
         effect = "-" if math.isnan(row["effect_size"]) else f"{row['effect_size']:.2f}"
-        shown = (row["dataset"], row["metric"], effect, chance, "yes" if row["meaningful"] else "no", *p_values)
-        lines.append("| " + " | ".join(shown) + " |")
-    return "\n".join(lines)
+        chance = f"{row['probability']:.2f} [{row['probability_low']:.2f}, {row['probability_high']:.2f}]"
+        shown = (row["dataset"], row["metric"], effect, chance, "yes" if row["meaningful"] else "no")
+        lines.append((*shown, *(p_text(row[column]) for column in tests.values())))
+    return markdown((*headings, *tests), {0, 1, 4}, lines)
 
 
 def terminal_table(table: pd.DataFrame) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from analysis.pairing import LOSSES
@@ -58,8 +57,7 @@ def _test_lines(config: StudyConfig) -> list[str]:
     if not set(LOSSES) <= set(config.losses):
         return []
     powers = family_power(len(config.seeds), len(config.datasets))
-    tested = Counter({power.family: power.tests for power in powers})
-    text = ", ".join(f"{family} {count}" for family, count in tested.items())
+    text = ", ".join(f"{power.family} {power.tests}" for power in powers)
     return [
         f"  tests      triplet minus contrastive, paired by seed: {text}; smallest p reachable {powers[0].smallest:.2g}"
     ]

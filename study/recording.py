@@ -64,7 +64,7 @@ def run_params(run: Run) -> dict[str, str | int | float | bool]:
 class Recorder:
     """Writes records as packs end, and fills MLflow from them in a thread of its own.
 
-    MLflow may fail: then the records wait, and `close` says how many. Only a full or broken disk stops a study.
+    MLflow may fail: then the records wait, and `close` says why. Only a full or broken disk stops a study.
     """
 
     def __init__(self, folder: Path, sink: TrackingSink) -> None:

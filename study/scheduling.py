@@ -97,7 +97,7 @@ def train_packs(
     """Trains packs as trials of one Tune experiment.
 
     Args:
-        packs: What to train, longest first for the best use of the cluster.
+        packs: What to train.
         datasets: By name; put into the object store once.
         folder: Scratch space of Tune; removed at the end.
         gpus_per_pack: Share of a GPU that a pack takes, on a cluster that has GPUs.

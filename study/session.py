@@ -14,11 +14,8 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from analysis.loading import load_study
 from analysis.records import BrokenRecordError, PackRecord, read_records, records_folder
-from analysis.report import report_folder, write_report
-from analysis.tables import terminal_table
-from analysis.verdict_table import verdicts
+from analysis.report import build_report
 from study.config import StudyConfig
 from study.estimate import estimate_seconds
 from study.grid import Run, expand, make_packs
@@ -132,9 +129,10 @@ def _look_around(config: StudyConfig) -> Situation:
     recorded = {run.key for record in records for run in record.runs}
     done = recorded & {run.key for run in runs}
     versions = {run.tags["code_version"] for record in records for run in record.runs if run.key in done}
-    if versions - {code_version()}:
+    here = code_version()
+    if versions - {here}:
         warnings.append(
-            f"recorded runs were trained by other code ({', '.join(sorted(versions))}; this is {code_version()}): "
+            f"recorded runs were trained by other code ({', '.join(sorted(versions))}; this is {here}): "
             "for results of one version, give the study another --name"
         )
     return Situation(runs, done, records, warnings)
@@ -202,12 +200,6 @@ def _train(config: StudyConfig, situation: Situation, datasets: dict[str, Datase
         failed = train_packs(
             [pack for pack, _ in packs], datasets, scratch, config.gpus_per_pack, progress.reached, keep
         )
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = f"make room under {config.storage} and run" if full else "mend that and run"
-        raise StudyError(f"{error}; what is recorded stays: {remedy} the same command again") from None
     finally:
         progress.close()
         disconnect()
@@ -223,12 +215,9 @@ def _name(runs: Sequence[Run]) -> str:
 
 def _report(config: StudyConfig) -> None:
     try:
-        frame = load_study(config.name, config.storage)
+        shown = build_report(config.name, config.storage)
     except LookupError as error:
         print(f"No report: {error}")
         return
-    table = verdicts(frame)
-    folder = report_folder(config.storage, config.name)
-    write_report(config.name, frame, table, folder)
-    print(f"\n{terminal_table(table)}\n\nReport   {folder / 'report.md'}")
+    print(f"\n{shown}")
     print(f"Browse   {browse_hint(_uri(config), config.name)}")

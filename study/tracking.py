@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.mlflow_client import open_client
+from analysis.mlflow_client import open_client, reason, search_all_runs
 from analysis.records import PackRecord, RunDescription, Value
 
 REQUEST_ITEMS = 1000  # the most metrics, parameters and tags that one request of MLflow's may carry
@@ -66,7 +66,7 @@ class TrackingSink:
             for run in missing:
                 self._write_run(run, points.get(run.key), record)
         except Exception as error:  # a store may raise anything; whatever it is, the records are safe
-            raise TrackingError(_reason(error)) from error
+            raise TrackingError(reason(error)) from error
 
     def learn(self, run: Any) -> None:
         """Takes note of a run that MLflow holds; one too many, or a parent that was left half-made, is deleted."""
@@ -159,24 +159,9 @@ def open_sink(uri: str, study: str) -> TrackingSink:
             client.restore_experiment(experiment.experiment_id)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(study, tags=KIND_TAGS)
         sink = TrackingSink(client, experiment_id, study)
-        for run in _all_runs(client, experiment_id):
+        runs = search_all_runs(client, experiment_id)
+        for run in sorted(runs, key=lambda run: run.info.status != "FINISHED"):  # of a run there twice, keep that one
             sink.learn(run)
         return sink
     except Exception as error:  # whatever the store behind the address raises, it is the address that is at fault
-        raise TrackingError(f"MLflow at {uri} does not answer: {_reason(error)}") from error
-
-
-def _all_runs(client: Any, experiment: str) -> list[Any]:
-    runs: list[Any] = []
-    token = None
-    while True:
-        page = client.search_runs([experiment], max_results=1000, page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            # Finished ones first: of a run that is there twice, they are the one to keep.
-            return sorted(runs, key=lambda run: run.info.status != "FINISHED")
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        raise TrackingError(f"MLflow at {uri} does not answer: {reason(error)}") from error

@@ -83,7 +83,7 @@ def triplet_loss(distances: Tensor, related: Relations, selected: Selection | Al
         slopes = torch.zeros_like(distances).scatter_add_(2, selected.positive, unit)
         slopes.scatter_add_(2, selected.negative, -unit)
         own = Share(active.sum(2).sum(1), selected.offered.sum(2).sum(1))
-        anchors = Share((unit.sum(2) > 0).sum(1), selected.offered.any(2).sum(1))
+        anchors = Share((unit.sum(2) > 0).sum(1), (selected.offered.sum(2) > 0).sum(1))
     loss = mean_over_candidates(distances, hinge.sum(2).sum(1), slopes, own.candidates)
     return Terms(loss, own, {"anchors": anchors})
 
