@@ -17,6 +17,7 @@ from analysis.records import BrokenRecordError, PackRecord, read_records, record
 PARAMETERS: Mapping[str, type] = {
     "dataset": str,
     "encoder": str,
+    "split": str,
     "loss": str,
     "miner": str,
     "margin": float,
@@ -28,6 +29,7 @@ PARAMETERS: Mapping[str, type] = {
     "samples_per_class": int,
     "embedding_dim": int,
     "normalized": bool,
+    "augmented": bool,
 }
 TAGS = ("pack", "code_version", "data_digest")
 

@@ -14,12 +14,14 @@ LOSSES = ("triplet", "contrastive")
 CONDITION = ("miner", "margin", "lr")
 FIXED = (
     "encoder",
+    "split",
     "epochs",
     "batch_size",
     "sampler",
     "samples_per_class",
     "embedding_dim",
     "normalized",
+    "augmented",
     "data_digest",
 )
 FLOOR = 1e-12  # logarithms of smaller values are taken here: a collapsed embedding has no variance at all
@@ -68,10 +70,16 @@ def settings(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
         if not varying:
             result[str(dataset)] = rows
             continue
-        for values, part in rows.groupby(varying, sort=True):
-            label = ", ".join(f"{name}={value}" for name, value in zip(varying, values, strict=True))
+        for _, part in rows.groupby(varying, sort=True):
+            label = ", ".join(f"{name}={part[name].iloc[0]}" for name in _telling(rows, varying))
             result[f"{dataset} ({label})"] = part
     return result
+
+
+def _telling(rows: pd.DataFrame, varying: list[str]) -> list[str]:
+    """The columns that a label needs: a digest says nothing that the others do not say better."""
+    others = [name for name in varying if name != "data_digest"]
+    return others if others and rows.groupby(others).ngroups == rows.groupby(varying).ngroups else varying
 
 
 def balanced_grid(rows: pd.DataFrame) -> pd.DataFrame:

@@ -4,102 +4,35 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from trainables.datasets import DATASETS
+from study import fields as f
+from trainables.datasets.registry import DATASETS, kind_of, study_name
 from trainables.datasets.synthetic import SyntheticOptions
 from trainables.losses import LOSSES
 from trainables.miners import MINERS
-from trainables.samplers import SAMPLERS
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "sweep"
 
 # The fields that are options of the command; the others are for YAML files.
-LIST_OPTIONS = ("datasets", "losses", "miners", "margins", "lrs", "seeds")
+LIST_OPTIONS = ("datasets", "encoder", "weights", "losses", "miners", "margins", "lrs", "seeds")
 VALUE_OPTIONS = (
-    *("epochs", "batch_size", "sampler", "embedding_dim", "pack_size"),
-    *("name", "storage", "tracking_uri", "address"),
+    *("split", "epochs", "batch_size", "sampler", "embedding_dim", "pack_size"),
+    *("name", "storage", "data_root", "cache", "tracking_uri", "address"),
 )
-COMMAND_LINE = {*LIST_OPTIONS, *VALUE_OPTIONS, "normalize"}
+SWITCHES = ("normalize", "augment", "download", "skip_missing")
+COMMAND_LINE = {*LIST_OPTIONS, *VALUE_OPTIONS, *SWITCHES}
+HOME = Path("~/.cache/contrastive-or-triplet")
 
 
 class ConfigError(ValueError):
     """What is wrong with a study's configuration, in one line."""
-
-
-def _one_of(kind: str, known: Iterable[str]) -> AfterValidator:
-    names = list(known)
-
-    def check(value: str) -> str:
-        if value in names:
-            return value
-        nearest = difflib.get_close_matches(value, names, n=1)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ValueError(f"unknown {kind} {value!r}: {hint}choose from {', '.join(names)}")
-
-    return AfterValidator(check)
-
-
-def _as_list(value: Any) -> Any:
-    """Lets a single value stand for a list of one, and "a,b" for two."""
-    if isinstance(value, str):
-        value = [value]
-    elif isinstance(value, (int, float)):
-        return [value]
-    if not isinstance(value, (list, tuple)):
-        return value
-    return [part for item in value for part in (item.split(",") if isinstance(item, str) else [item]) if part != ""]
-
-
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(dict.fromkeys(values))
-
-
-def _as_seeds(value: Any) -> Any:
-    """A single whole number N stands for the seeds 0 to N - 1."""
-    values = _as_list(value)
-    if isinstance(values, list) and len(values) == 1 and re.fullmatch(r"-?\d+", str(values[0])):
-        count = int(values[0])
-        if count < 1:
-            raise ValueError("a study needs at least one seed: give a number of seeds, or a list of them")
-        if count > 100_000:
-            raise ValueError(f"{count} seeds are more than a study can hold (100000)")
-        return list(range(count))
-    return values
-
-
-def _all_datasets(value: Any) -> Any:
-    values = _as_list(value)
-    return list(DATASETS) if values == ["all"] else values
-
-
-_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Count = Annotated[int, Field(ge=1, le=1_000_000)]
-
-
-_Dataset = Annotated[str, _one_of("dataset", DATASETS)]
-_Loss = Annotated[str, _one_of("loss", LOSSES)]
-_Miner = Annotated[str, _one_of("miner", MINERS)]
-_Seed = Annotated[int, Field(ge=0)]
-
-_NotEmpty = Field(min_length=1)
-_Distinct = AfterValidator(_distinct)
-_Listed = BeforeValidator(_as_list)
 
 
 class StudyConfig(BaseModel):
@@ -108,37 +41,42 @@ class StudyConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     name: str = Field(description="name of the study: its folder and its MLflow experiment")
-    datasets: Annotated[tuple[_Dataset, ...], BeforeValidator(_all_datasets), _NotEmpty, _Distinct] = Field(
-        description=f"'all', or any of {', '.join(DATASETS)}"
+    datasets: f.Datasets = Field(description=f"'all', or any of {', '.join(DATASETS)}, folder:PATH")
+    encoder: f.Encoders = Field(
+        default={}, description="DATASET=NAME: linear, mlp, cnn, or a frozen backbone such as vit_b_32"
     )
-    losses: Annotated[tuple[_Loss, ...], _Listed, _NotEmpty, _Distinct] = Field(
-        description="any of " + ", ".join(LOSSES)
+    weights: f.Files = Field(default={}, description="BACKBONE=FILE: weights of your own")
+    split: f.Split | None = Field(
+        default=None, description="closed or disjoint (classes), for cub200, cars196 and folders"
     )
-    miners: Annotated[tuple[_Miner, ...], _Listed, _NotEmpty, _Distinct] = Field(
-        description="any of " + ", ".join(MINERS)
+    image_size: Annotated[int, Field(ge=8, le=512)] = Field(
+        default=64, description="side in pixels at which cnn, mlp and linear read cub200, cars196 and folders"
     )
-    margins: Annotated[tuple[_Positive, ...], _Listed, _NotEmpty, _Distinct] = Field(
-        description="on d (contrastive) or d^2 (triplet, miners)"
-    )
-    lrs: Annotated[tuple[_Positive, ...], _Listed, _NotEmpty, _Distinct] = Field(description="learning rates of Adam")
-    seeds: Annotated[tuple[_Seed, ...], BeforeValidator(_as_seeds), _NotEmpty, _Distinct] = Field(
-        description="how many, or which"
-    )
-    epochs: _Count = Field(default=50, description="nothing stops a run early")
+    augment: bool = Field(default=False, description="crop and flip training images at random (cnn; never mnist)")
+    losses: f.Losses = Field(description="any of " + ", ".join(LOSSES))
+    miners: f.Miners = Field(description="any of " + ", ".join(MINERS))
+    margins: f.Positives = Field(description="on d (contrastive) or d^2 (triplet, miners)")
+    lrs: f.Positives = Field(description="learning rates of Adam")
+    seeds: f.Seeds = Field(description="how many, or which")
+    epochs: f.Count = Field(default=50, description="nothing stops a run early")
     batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = Field(default=64, description="samples in a batch")
-    sampler: Annotated[str, _one_of("sampler", SAMPLERS)] = Field(
-        default="shuffle", description="shuffle, or pk (classes x samples)"
+    sampler: f.Sampler = Field(
+        default="auto", description="shuffle, pk (classes x samples), or auto: pk where classes are many"
     )
     samples_per_class: Annotated[int, Field(ge=2)] = Field(default=4, description="K of the P x K sampler")
     embedding_dim: Annotated[int, Field(ge=1, le=65_536)] = Field(default=128, description="dimension of the embedding")
     normalize: bool = Field(default=False, description="L2-normalise the embeddings")
-    evaluate_every: _Count = Field(default=10, description="epochs between evaluations")
+    evaluate_every: f.Count = Field(default=10, description="epochs between evaluations")
     gpus_per_pack: Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0, description="share of a GPU, where there are any"
     )
-    pack_size: _Count | None = Field(default=None, description="most runs trained together; chosen if not given")
+    pack_size: f.Count | None = Field(default=None, description="most runs trained together; chosen if not given")
     synthetic: SyntheticOptions = Field(default=SyntheticOptions(), description="shape of the synthetic clusters")
-    storage: Path = Field(default=Path("results"), description="folder of records, reports and the default MLflow")
+    storage: f.Folder = Field(default=Path("results"), description="folder of records, reports and the default MLflow")
+    data_root: f.Folder = Field(default=HOME / "data", description=f"folder of the datasets (default: {HOME}/data)")
+    cache: f.Folder = Field(default=HOME / "prepared", description="folder of decoded images and features")
+    download: bool = Field(default=False, description="fetch the datasets and weights that are missing")
+    skip_missing: bool = Field(default=False, description="go on without the datasets and weights that are missing")
     tracking_uri: str | None = Field(default=None, description="MLflow server, else a file in the storage folder")
     address: str | None = Field(default=None, description="Ray cluster to join, else this machine alone")
 
@@ -164,14 +102,6 @@ class StudyConfig(BaseModel):
             raise ValueError("overlap and outliers are shares between 0 and 1")
         return value
 
-    @field_validator("storage")
-    @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        try:
-            return value.expanduser().absolute()
-        except RuntimeError as error:
-            raise ValueError(f"{value}: {error}") from None
-
     @model_validator(mode="after")
     def _negatives_in_a_batch(self) -> StudyConfig:
         if self.sampler == "pk" and 2 * self.samples_per_class > self.batch_size:
@@ -180,6 +110,36 @@ class StudyConfig(BaseModel):
                 "there would be no negatives; lower samples_per_class or raise --batch-size"
             )
         return self
+
+    @model_validator(mode="after")
+    def _encoders_fit(self) -> StudyConfig:
+        names = [study_name(dataset) for dataset in self.datasets]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"two of the datasets are called {twice!r}: rename one of the folders")
+        for dataset, encoders in self.encoder.items():
+            if study_name(dataset) not in names:
+                raise ValueError(f"--encoder {dataset}={','.join(encoders)}: the study has no dataset {dataset!r}")
+            odd = next((name for name in encoders if name not in ("linear", "mlp")), None)
+            if odd and not kind_of(dataset).channels:
+                raise ValueError(f"--encoder {dataset}={odd}: {dataset} holds vectors, no images: choose linear or mlp")
+        if self.augment and not any(augments(dataset, encoder) for dataset, encoder in self.readings()):
+            raise ValueError("--augment: no dataset of this study is read by a cnn that could take it (never mnist)")
+        return self
+
+    def readings(self) -> list[tuple[str, str]]:
+        """(dataset, encoder) in the order asked for, datasets as the user wrote them."""
+        asked = {study_name(dataset): encoders for dataset, encoders in self.encoder.items()}
+        return [
+            (dataset, encoder)
+            for dataset in self.datasets
+            for encoder in dict.fromkeys(asked.get(study_name(dataset), kind_of(dataset).encoders))
+        ]
+
+
+def augments(dataset: str, encoder: str) -> bool:
+    """Whether random crops and flips can be had: for a network of images, where a mirrored image is of its class."""
+    return encoder == "cnn" and kind_of(dataset).flips
 
 
 def preset_names() -> list[str]:
@@ -204,9 +164,7 @@ def load_config(
     """
     base = preset or DEFAULT_PRESET
     if base not in preset_names():
-        nearest = difflib.get_close_matches(base, preset_names(), n=1)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ConfigError(f"unknown preset {base!r}: {hint}choose from {', '.join(preset_names())}")
+        raise ConfigError(f.unknown("preset", base, preset_names()))
     fields = {"name": base, **_read_yaml(PRESETS / f"{base}.yaml"), **(environment or {})}
     if file is not None:
         fields.update({"name": file.stem, **_read_yaml(file)})
@@ -232,11 +190,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _one_line(error: ValidationError, file: Path | None, options: Mapping[str, Any]) -> str:
     first = error.errors()[0]
     path = [part for part in first["loc"] if isinstance(part, str)]
-    where = ".".join(path) or "configuration"
+    where = path[0] if path and path[0] in COMMAND_LINE else ".".join(path)
     if file is not None and not (path and path[0] in options):
-        option = f"{file}: {where}"
+        option = f"{file}: {where}: " if where else f"{file}: "
+    elif where:
+        option = f"--{where.replace('_', '-')}: " if where in COMMAND_LINE else f"{where}: "
     else:
-        option = f"--{where.replace('_', '-')}" if where in COMMAND_LINE else where
+        option = ""
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         nearest = difflib.get_close_matches(where, list(StudyConfig.model_fields), n=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
@@ -244,4 +204,4 @@ def _one_line(error: ValidationError, file: Path | None, options: Mapping[str, A
     message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     given = first["input"]
     shown = "" if first["type"] == "value_error" else f" (got {given!r})"
-    return f"{option}: {message[0].lower()}{message[1:]}{shown}"
+    return f"{option}{message[0].lower()}{message[1:]}{shown}"

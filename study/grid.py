@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from study.config import StudyConfig
+from study.readings import Reading
+from trainables.encoders import make_encoder
 from trainables.spec import Member, Pack, Structure
 
 # Not part of what determines a result: how often one looks.
 _NOT_IN_KEY = {"evaluate_every"}
 LARGEST_PACK = 32
+_PACK_BYTES = 1 << 30  # for what a step keeps of the activations of all members
+_COPIES = 4  # of the largest activation, roughly, that a step keeps
 
 
 @dataclass(frozen=True)
@@ -25,24 +29,26 @@ class Run:
     key: str
 
 
-def expand(config: StudyConfig) -> list[Run]:
+def expand(config: StudyConfig, readings: Sequence[Reading]) -> list[Run]:
     """All runs of a study, seeds innermost."""
     runs = []
-    for dataset, loss, miner in itertools.product(config.datasets, config.losses, config.miners):
+    for reading, loss, miner in itertools.product(readings, config.losses, config.miners):
         structure = Structure(
-            dataset=dataset,
-            encoder="mlp",
+            dataset=reading.dataset,
+            encoder=reading.encoder,
+            split=reading.split,
             loss=loss,
             miner=miner,
             epochs=config.epochs,
             batch_size=config.batch_size,
-            sampler=config.sampler,
+            sampler=reading.sampler,
             samples_per_class=config.samples_per_class,
             embedding_dim=config.embedding_dim,
             normalize=config.normalize,
+            augment=reading.augment,
             evaluate_every=config.evaluate_every,
         )
-        shared = _digest_of_shared(structure, config)
+        shared = _digest_of_shared(structure, reading, config)
         for lr, margin, seed in itertools.product(config.lrs, config.margins, config.seeds):
             member = Member(margin=margin, lr=lr, seed=seed)
             runs.append(Run(structure, member, _key(shared, member)))
@@ -50,7 +56,11 @@ def expand(config: StudyConfig) -> list[Run]:
 
 
 def make_packs(
-    runs: Iterable[Run], done: Collection[str], pack_size: int | None, workers: int
+    runs: Iterable[Run],
+    done: Collection[str],
+    pack_size: int | None,
+    workers: int,
+    limits: Mapping[tuple[str, str], int],
 ) -> list[tuple[Pack, list[Run]]]:
     """Packs of the runs that are not done, each with its runs in the order of its members.
 
@@ -60,6 +70,7 @@ def make_packs(
         pack_size: Most members of a pack; None chooses: large packs train faster a run, but every worker should have
             one.
         workers: How many packs train at once.
+        limits: Most members by reading, as `pack_limits` gives them.
     """
     missing: dict[Structure, list[Run]] = {}
     for run in runs:
@@ -68,11 +79,21 @@ def make_packs(
     size = pack_size or _balanced_size(missing, workers)
     packs = []
     for structure, group in missing.items():
-        pieces = -(-len(group) // size)
+        pieces = -(-len(group) // min(size, limits.get(structure.reading, size)))
         for piece in range(pieces):
             part = group[piece * len(group) // pieces : (piece + 1) * len(group) // pieces]
             packs.append((Pack(structure, tuple(run.member for run in part)), part))
     return packs
+
+
+def pack_limits(config: StudyConfig, readings: Iterable[Reading]) -> dict[tuple[str, str], int]:
+    """How many members of each reading's packs keep the activations of a step within a gibibyte."""
+    limits = {}
+    for reading in readings:
+        encoder = make_encoder(reading.encoder, reading.input_shape, config.embedding_dim)
+        member_bytes = config.batch_size * encoder.width * 4 * _COPIES
+        limits[reading.dataset, reading.encoder] = max(1, _PACK_BYTES // member_bytes)
+    return limits
 
 
 def pack_id(runs: Iterable[Run]) -> str:
@@ -85,12 +106,14 @@ def _balanced_size(missing: dict[Structure, list[Run]], workers: int) -> int:
     return max(1, min(LARGEST_PACK, -(-total // max(workers, 1))))
 
 
-def _digest_of_shared(structure: Structure, config: StudyConfig) -> str:
+def _digest_of_shared(structure: Structure, reading: Reading, config: StudyConfig) -> str:
     fields = {name: value for name, value in asdict(structure).items() if name not in _NOT_IN_KEY}
     if structure.sampler == "shuffle":
         del fields["samples_per_class"]
     if structure.dataset == "synthetic":
         fields["synthetic"] = asdict(config.synthetic)
+    if reading.listing is not None and len(reading.input_shape) == 3:
+        fields["image_size"] = reading.input_shape[1]
     return json.dumps(fields, sort_keys=True)
 
 

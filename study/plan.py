@@ -7,18 +7,22 @@ from collections.abc import Sequence
 from analysis.pairing import LOSSES
 from analysis.power import LEAST_SEEDS, family_power, seeds_needed
 from study.config import StudyConfig
+from study.estimate import Estimate, total_seconds
 from study.grid import Run
 from study.progress import duration
 
+DAY = 86400.0
+
 
 def plan_lines(
-    config: StudyConfig, runs: Sequence[Run], done: int, packs: int, workers: int, seconds: float | None
+    config: StudyConfig, runs: Sequence[Run], done: int, packs: int, workers: int, estimates: Sequence[Estimate]
 ) -> list[str]:
     """What will be trained and tested, line by line."""
+    readings = dict.fromkeys((run.structure.dataset, run.structure.encoder, run.structure.split) for run in runs)
     conditions = len(runs) // len(config.seeds)
     lines = [
         f"Study {config.name!r} in {config.storage / config.name}",
-        f"  datasets   {', '.join(config.datasets)}",
+        f"  datasets   {', '.join(_read_by(*reading) for reading in readings)}",
         f"  losses     {', '.join(config.losses)}",
         f"  miners     {', '.join(config.miners)}",
         f"  margins    {_figures(config.margins)}",
@@ -28,14 +32,46 @@ def plan_lines(
     ]
     if packs:
         lines.append(f"  training   {len(runs) - done} runs in {packs} packs, {workers} at a time")
-    if seconds is not None:
+    if estimates:
+        seconds = total_seconds(estimates, packs, workers)
         lines.append(f"  time       about {duration(seconds)}, from a short measurement on this machine")
-    return lines + _test_lines(config)
+        if len(readings) > 1:
+            lines.append(f"             {'; '.join(_share_of_time(each, packs, workers) for each in estimates)}")
+    return lines + _test_lines(config, len(readings))
 
 
-def power_warnings(config: StudyConfig) -> list[str]:
-    """Why no verdict, or only some, can come out of the planned seeds; empty where all can."""
-    seeds, datasets = len(config.seeds), len(config.datasets)
+def length_warnings(estimates: Sequence[Estimate], packs: int, workers: int, gpu: bool) -> list[str]:
+    """That a study would take over a day on a CPU, and how to make it smaller."""
+    seconds = total_seconds(estimates, packs, workers) if estimates else 0.0
+    if gpu or seconds <= DAY:
+        return []
+    longest = max(estimates, key=lambda each: each.training).reading
+    cheaper = f", --encoder {longest.dataset}=vit_b_32 (features once, then a small head)"
+    return [
+        f"this would take {duration(seconds)} on CPUs: fewer --seeds, --margins, --lrs or --miners, fewer --epochs"
+        f"{cheaper if longest.encoder == 'cnn' else ''}, --datasets without {longest.dataset}, or a machine with a GPU "
+        "make it shorter"
+    ]
+
+
+def _read_by(dataset: str, encoder: str, split: str) -> str:
+    return f"{dataset} ({encoder}{', class-disjoint' if split == 'disjoint' else ''})"
+
+
+def _share_of_time(each: Estimate, packs: int, workers: int) -> str:
+    training = each.training / max(1, min(workers, packs))
+    preparation = f" after {duration(each.preparation)} of preparing it" if each.preparation >= 1 else ""
+    return f"{each.reading.dataset} ({each.reading.encoder}) {duration(training)}{preparation}"
+
+
+def power_warnings(config: StudyConfig, datasets: int) -> list[str]:
+    """Why no verdict, or only some, can come out of the planned seeds; empty where all can.
+
+    Args:
+        config: The study.
+        datasets: How many readings of datasets it has.
+    """
+    seeds = len(config.seeds)
     if not set(LOSSES) <= set(config.losses):
         return ["with one loss alone there is nothing to compare: no verdict will be given"]
     warnings = []
@@ -53,10 +89,10 @@ def power_warnings(config: StudyConfig) -> list[str]:
     return warnings
 
 
-def _test_lines(config: StudyConfig) -> list[str]:
+def _test_lines(config: StudyConfig, datasets: int) -> list[str]:
     if not set(LOSSES) <= set(config.losses):
         return []
-    powers = family_power(len(config.seeds), len(config.datasets))
+    powers = family_power(len(config.seeds), datasets)
     text = ", ".join(f"{power.family} {power.tests}" for power in powers)
     return [
         f"  tests      triplet minus contrastive, paired by seed: {text}; smallest p reachable {powers[0].smallest:.2g}"

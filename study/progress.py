@@ -12,6 +12,37 @@ from trainables.spec import Pack
 LINE_SECONDS = 15.0  # between lines where the output is no terminal
 
 
+class Bar:
+    """One line that fills up on a terminal; elsewhere a line now and then."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._started = time.monotonic()
+        self._last_shown = 0.0
+
+    def show(self, share: float, text: str, force: bool = False) -> None:
+        """Draws a share of 1 with `text` and the time left, unless it was drawn a moment ago."""
+        now = time.monotonic()
+        if not force and now - self._last_shown < (0.2 if self._terminal else LINE_SECONDS):
+            return
+        self._last_shown = now
+        elapsed = now - self._started
+        left = f"  about {duration(elapsed * (1 - share) / share)} left" if 0 < share < 1 else ""
+        line = f"{text}  {share:4.0%}  {duration(elapsed)} elapsed{left}"
+        if self._terminal:
+            filled = round(28 * share)
+            self._stream.write(f"\r  [{'#' * filled}{'.' * (28 - filled)}] {line}\x1b[K")
+        else:
+            self._stream.write(f"  {line}\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Ends the line."""
+        if self._terminal:
+            self._stream.write("\n")
+
+
 class Progress:
     """Counts finished work in member-epochs and shows it with the time left."""
 
@@ -20,10 +51,7 @@ class Progress:
         self._total = sum(len(pack.members) * pack.structure.epochs for pack in packs)
         self._reached = [0] * len(packs)
         self._runs_done = 0
-        self._stream = stream
-        self._terminal = stream.isatty()
-        self._started = time.monotonic()
-        self._last_shown = 0.0
+        self._bar = Bar(stream)
 
     def reached(self, position: int, epoch: int) -> None:
         """A pack has reached an epoch."""
@@ -37,28 +65,12 @@ class Progress:
 
     def close(self) -> None:
         """Ends the line."""
-        if self._terminal:
-            self._stream.write("\n")
+        self._bar.close()
 
     def _show(self, force: bool = False) -> None:
-        now = time.monotonic()
         done = sum(members * epoch for members, epoch in zip(self._members, self._reached, strict=True))
-        if not force and now - self._last_shown < (0.2 if self._terminal else LINE_SECONDS):
-            return
-        self._last_shown = now
         share = done / self._total if self._total else 1.0
-        elapsed = now - self._started
-        left = elapsed * (1 - share) / share if share > 0 else None
-        text = (
-            f"{self._runs_done}/{sum(self._members)} runs  {share:4.0%}  {duration(elapsed)} elapsed"
-            f"{f'  about {duration(left)} left' if left is not None and share < 1 else ''}"
-        )
-        if self._terminal:
-            filled = round(28 * share)
-            self._stream.write(f"\r  [{'#' * filled}{'.' * (28 - filled)}] {text}\x1b[K")
-        else:
-            self._stream.write(f"  {text}\n")
-        self._stream.flush()
+        self._bar.show(share, f"{self._runs_done}/{sum(self._members)} runs", force)
 
 
 def duration(seconds: float) -> str:

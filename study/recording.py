@@ -47,6 +47,7 @@ def run_params(run: Run) -> dict[str, str | int | float | bool]:
     return {
         "dataset": structure.dataset,
         "encoder": structure.encoder,
+        "split": structure.split,
         "loss": structure.loss,
         "miner": structure.miner,
         "margin": member.margin,
@@ -58,6 +59,7 @@ def run_params(run: Run) -> dict[str, str | int | float | bool]:
         "samples_per_class": structure.samples_per_class if structure.sampler == "pk" else 0,
         "embedding_dim": structure.embedding_dim,
         "normalized": structure.normalize,
+        "augmented": structure.augment,
     }
 
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 from study.config import (
     DEFAULT_PRESET,
     LIST_OPTIONS,
+    SWITCHES,
     VALUE_OPTIONS,
     ConfigError,
     StudyConfig,
@@ -69,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(_flag(name), nargs="+", metavar=name.upper().removesuffix("S"), help=_help(name))
     for name in VALUE_OPTIONS:
         parser.add_argument(_flag(name), metavar=name.upper(), help=_help(name))
-    parser.add_argument("--normalize", action=argparse.BooleanOptionalAction, help=_help("normalize"))
+    for name in SWITCHES:
+        parser.add_argument(_flag(name), action=argparse.BooleanOptionalAction, help=_help(name))
     parser.add_argument("--plan", action="store_true", help="print the plan and stop")
     return parser
 

@@ -17,7 +17,7 @@ from ray import tune
 from trainables.datasets import Dataset
 from trainables.history import History
 from trainables.spec import Pack
-from trainables.tune_adapter import pack_trainable
+from trainables.tune_adapter import pack_trainable, share_dataset
 
 CPUS_PER_PACK = 1
 TRIES = 3
@@ -88,7 +88,7 @@ def workers(gpus_per_pack: float) -> int:
 
 def train_packs(
     packs: Sequence[Pack],
-    datasets: Mapping[str, Dataset],
+    datasets: Mapping[tuple[str, str], Dataset],
     folder: Path,
     gpus_per_pack: float,
     on_epoch: Callable[[int, int], None],
@@ -98,7 +98,7 @@ def train_packs(
 
     Args:
         packs: What to train.
-        datasets: By name; put into the object store once.
+        datasets: By reading; each is put into the object store once.
         folder: Scratch space of Tune; removed at the end.
         gpus_per_pack: Share of a GPU that a pack takes, on a cluster that has GPUs.
         on_epoch: Called with a pack's position and the epoch it has reached.
@@ -113,7 +113,8 @@ def train_packs(
     per_pack: dict[str, float] = {"cpu": CPUS_PER_PACK}
     if ray.cluster_resources().get("GPU", 0) >= 1:
         per_pack["gpu"] = gpus_per_pack
-    references = {name: ray.put(dataset) for name, dataset in datasets.items()}
+    shared = {id(dataset): share_dataset(dataset) for dataset in datasets.values()}
+    references = {reading: shared[id(dataset)] for reading, dataset in datasets.items()}
     trainable = pack_trainable(ray.put(list(packs)), references, CPUS_PER_PACK)
     listener = _Listener(on_epoch, on_result)
     tuner = tune.Tuner(

@@ -17,15 +17,18 @@ from filelock import FileLock, Timeout
 from analysis.records import BrokenRecordError, PackRecord, read_records, records_folder
 from analysis.report import build_report
 from study.config import StudyConfig
-from study.estimate import estimate_seconds
-from study.grid import Run, expand, make_packs
-from study.plan import plan_lines, power_warnings
+from study.estimate import estimate
+from study.grid import Run, expand, make_packs, pack_limits
+from study.plan import length_warnings, plan_lines, power_warnings
+from study.preparation import is_prepared, prepare
 from study.progress import Progress, duration
 from study.provenance import code_version
+from study.readings import Reading, ReadingsError, find_readings
 from study.recording import Recorder, make_record
 from study.tracking import TrackingError, TrackingSink, browse_hint, default_uri, open_sink
-from trainables.datasets import Dataset, load_dataset
+from trainables.datasets import Dataset, DatasetError
 from trainables.history import History
+from trainables.spec import Pack
 
 
 class StudyError(RuntimeError):
@@ -37,16 +40,24 @@ class Situation:
     """What a study wants and what it has.
 
     Attributes:
+        readings: The datasets as the study reads them.
         runs: All runs of the configuration.
         done: Keys of those that are recorded.
         records: Every readable record of the study, of this configuration or of others.
         warnings: What was wrong with the rest.
     """
 
+    readings: list[Reading]
     runs: list[Run]
     done: set[str]
     records: list[PackRecord]
     warnings: list[str]
+
+    @property
+    def needed(self) -> list[Reading]:
+        """The readings of the runs that are not recorded."""
+        missing = {run.structure.reading for run in self.runs if run.key not in self.done}
+        return [reading for reading in self.readings if (reading.dataset, reading.encoder) in missing]
 
 
 def run_study(config: StudyConfig, only_plan: bool = False) -> int:
@@ -77,15 +88,15 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
 
 def _session(config: StudyConfig, only_plan: bool) -> int:
     situation = _look_around(config)
-    datasets = _load_datasets(config, situation)
     with ThreadPoolExecutor(1) as background:
         # Opening the database and measuring the speed take seconds each, and one does not need the other.
         opening = None if only_plan else background.submit(open_sink, _uri(config), config.name)
-        _print_plan(config, situation, datasets)
+        _print_plan(config, situation)
         sink = _opened(opening)
     if sink is None:
         return 0
 
+    datasets = _prepare(config, situation)
     recorder = Recorder(records_folder(config.storage, config.name), sink)
     for record in situation.records:
         recorder.add_recorded(record)
@@ -119,13 +130,17 @@ def _check_storage(storage: Path) -> None:
 
 
 def _look_around(config: StudyConfig) -> Situation:
-    records, warnings = [], []
+    try:
+        readings, warnings = find_readings(config)
+    except ReadingsError as error:
+        raise StudyError(str(error)) from None
+    records = []
     for record in read_records(records_folder(config.storage, config.name)):
         if isinstance(record, BrokenRecordError):
             warnings.append(str(record))
         else:
             records.append(record)
-    runs = expand(config)
+    runs = expand(config, readings)
     recorded = {run.key for record in records for run in record.runs}
     done = recorded & {run.key for run in runs}
     versions = {run.tags["code_version"] for record in records for run in record.runs if run.key in done}
@@ -135,17 +150,20 @@ def _look_around(config: StudyConfig) -> Situation:
             f"recorded runs were trained by other code ({', '.join(sorted(versions))}; this is {here}): "
             "for results of one version, give the study another --name"
         )
-    return Situation(runs, done, records, warnings)
+    return Situation(readings, runs, done, records, warnings)
 
 
-def _load_datasets(config: StudyConfig, situation: Situation) -> dict[str, Dataset]:
-    """The datasets of the runs that are missing; those of the same name and shape must be as they were."""
-    missing = {run.structure.dataset for run in situation.runs if run.key not in situation.done}
-    datasets = {name: load_dataset(name, config.synthetic) for name in config.datasets if name in missing}
-    wanted = {run.key: run.structure.dataset for run in situation.runs}
+def _prepare(config: StudyConfig, situation: Situation) -> dict[tuple[str, str], Dataset]:
+    """The datasets of the runs that are missing; those of recorded runs must be as they were."""
+    try:
+        datasets, warnings = prepare(situation.needed, config.cache, config.synthetic)
+    except DatasetError as error:
+        raise StudyError(str(error)) from None
+    _warn(warnings)
+    wanted = {run.key: run.structure.reading for run in situation.runs}
     for record in situation.records:
         for run in record.runs:
-            dataset = datasets.get(wanted.get(run.key, ""))
+            dataset = datasets.get(wanted.get(run.key, ("", "")))
             if dataset is not None and run.tags["data_digest"] != dataset.digest:
                 raise StudyError(
                     f"the data of {dataset.name!r} are not those of the recorded runs (digest {dataset.digest}, "
@@ -154,13 +172,27 @@ def _load_datasets(config: StudyConfig, situation: Situation) -> dict[str, Datas
     return datasets
 
 
-def _print_plan(config: StudyConfig, situation: Situation, datasets: dict[str, Dataset]) -> None:
+def _print_plan(config: StudyConfig, situation: Situation) -> None:
     workers = _workers_here(config.gpus_per_pack)
-    packs = [pack for pack, _ in make_packs(situation.runs, situation.done, config.pack_size, workers)]
-    seconds = estimate_seconds(packs, datasets, workers) if packs else None
-    print("\n".join(plan_lines(config, situation.runs, len(situation.done), len(packs), workers, seconds)), flush=True)
-    for warning in [*situation.warnings, *power_warnings(config)]:
+    packs = [pack for pack, _ in _packs(config, situation, workers)]
+    unprepared = [reading for reading in situation.needed if not is_prepared(reading, config.cache)]
+    estimates = estimate(packs, situation.needed, unprepared)
+    lines = plan_lines(config, situation.runs, len(situation.done), len(packs), workers, estimates)
+    print("\n".join(lines), flush=True)
+    gpu = torch.cuda.is_available() or config.address is not None
+    _warn(situation.warnings)
+    _warn(power_warnings(config, len(situation.readings)))
+    _warn(length_warnings(estimates, len(packs), workers, gpu))
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr, flush=True)
+
+
+def _packs(config: StudyConfig, situation: Situation, workers: int) -> list[tuple[Pack, list[Run]]]:
+    limits = pack_limits(config, situation.readings)
+    return make_packs(situation.runs, situation.done, config.pack_size, workers, limits)
 
 
 def _workers_here(gpus_per_pack: float) -> int:
@@ -175,14 +207,16 @@ def _opened(opening: Future[TrackingSink] | None) -> TrackingSink | None:
         raise StudyError(f"--tracking-uri: {error}; start the server, or leave the option out") from None
 
 
-def _train(config: StudyConfig, situation: Situation, datasets: dict[str, Dataset], recorder: Recorder) -> list[str]:
+def _train(
+    config: StudyConfig, situation: Situation, datasets: dict[tuple[str, str], Dataset], recorder: Recorder
+) -> list[str]:
     from study.scheduling import ClusterError, connect, disconnect, train_packs, workers
 
     try:
         connect(config.address)
     except ClusterError as error:
         raise StudyError(f"--address: {error}") from None
-    packs = make_packs(situation.runs, situation.done, config.pack_size, workers(config.gpus_per_pack))
+    packs = _packs(config, situation, workers(config.gpus_per_pack))
     version = code_version()
     progress = Progress([pack for pack, _ in packs])
     started = time.monotonic()
@@ -192,7 +226,7 @@ def _train(config: StudyConfig, situation: Situation, datasets: dict[str, Datase
         nonlocal busy_seconds, trained
         pack, members = packs[position]
         busy_seconds, trained = busy_seconds + seconds, trained + len(members)
-        recorder.add(make_record(members, history, seconds, version, datasets[pack.structure.dataset].digest))
+        recorder.add(make_record(members, history, seconds, version, datasets[pack.structure.reading].digest))
         progress.finished(position)
 
     scratch = config.storage / config.name / "ray"

@@ -42,8 +42,22 @@ def cross_squared_distances(queries: Tensor, references: Tensor) -> Tensor:
     Both are centred first: distances do not change, and the expanded square loses fewer digits when the embeddings
     lie far from the origin.
     """
-    centre = references.mean(1, keepdim=True)
-    queries, references = queries - centre, references - centre
-    squares = (queries * queries).sum(2).unsqueeze(2) + (references * references).sum(2).unsqueeze(1)
-    # Adding zero turns a negative zero into a positive one, which `ordering` relies on.
-    return torch.baddbmm(squares, queries, references.transpose(1, 2), alpha=-2.0).clamp_min_(0.0).add_(0.0)
+    return CrossDistances(queries, references).block(slice(None), slice(None))
+
+
+class CrossDistances:
+    """The distances of `cross_squared_distances`, block by block."""
+
+    def __init__(self, queries: Tensor, references: Tensor) -> None:
+        """Prepares queries [K, Q, D] and references [K, N, D]."""
+        centre = references.mean(1, keepdim=True)
+        self._queries, self._references = queries - centre, references - centre
+        self._query_squares = (self._queries * self._queries).sum(2)
+        self._reference_squares = (self._references * self._references).sum(2)
+
+    def block(self, members: slice, queries: slice) -> Tensor:
+        """Squared distances [k, q, N] of some members and some of their queries."""
+        squares = self._query_squares[members, queries].unsqueeze(2) + self._reference_squares[members].unsqueeze(1)
+        references = self._references[members].transpose(1, 2)
+        # Adding zero turns a negative zero into a positive one, which `ordering` relies on.
+        return squares.baddbmm_(self._queries[members, queries], references, alpha=-2.0).clamp_min_(0.0).add_(0.0)

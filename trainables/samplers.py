@@ -6,23 +6,29 @@ import torch
 from torch import Tensor
 
 
-def shuffled_batches(labels: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+def shuffled_batches(labels: Tensor, batch_size: int, generator: torch.Generator, samples: int | None = None) -> Tensor:
     """A random permutation cut into full batches; the incomplete last one is left out.
 
     Args:
         labels: [N] training labels.
-        batch_size: B; where N < B the one batch holds all N.
+        batch_size: B; where an epoch has fewer samples than that, its one batch holds them all.
         generator: Where the permutation is drawn from.
+        samples: Samples of an epoch, N if not given; where they are more, a second permutation follows the first.
 
     Returns:
         [steps, B] positions in `labels`.
     """
-    size = min(batch_size, len(labels))
-    steps = len(labels) // size
-    return torch.randperm(len(labels), generator=generator)[: steps * size].view(steps, size)
+    samples = samples or len(labels)
+    size = min(batch_size, samples)
+    steps = samples // size
+    rounds = -(-steps * size // len(labels))
+    order = torch.cat([torch.randperm(len(labels), generator=generator) for _ in range(rounds)])
+    return order[: steps * size].view(steps, size)
 
 
-def pk_batches(labels: Tensor, batch_size: int, samples_per_class: int, generator: torch.Generator) -> Tensor:
+def pk_batches(
+    labels: Tensor, batch_size: int, samples_per_class: int, generator: torch.Generator, samples: int | None = None
+) -> Tensor:
     """P x K batches: P classes at random, K samples of each.
 
     P is ``batch_size // samples_per_class``; with fewer classes than that, all take part with more samples each. The
@@ -33,15 +39,16 @@ def pk_batches(labels: Tensor, batch_size: int, samples_per_class: int, generato
         batch_size: The largest batch; P x K is at most this.
         samples_per_class: K.
         generator: Where classes and samples are drawn from.
+        samples: Samples of an epoch, N if not given.
 
     Returns:
-        [steps, P * K] positions in `labels`, with about N positions in all.
+        [steps, P * K] positions in `labels`, with about as many positions as an epoch has samples.
     """
     _, compact, counts = torch.unique(labels, return_inverse=True, return_counts=True)
     classes = len(counts)
     chosen_classes = min(classes, max(batch_size // samples_per_class, 1))
     each = batch_size // chosen_classes if chosen_classes == classes else samples_per_class
-    steps = max(len(labels) // (chosen_classes * each), 1)
+    steps = max((samples or len(labels)) // (chosen_classes * each), 1)
 
     shuffled = torch.randperm(len(labels), generator=generator)
     by_class = shuffled[torch.sort(compact[shuffled], stable=True).indices]
@@ -56,13 +63,18 @@ def pk_batches(labels: Tensor, batch_size: int, samples_per_class: int, generato
 
 
 def epoch_batches(
-    sampler: str, labels: Tensor, batch_size: int, samples_per_class: int, generator: torch.Generator
+    sampler: str,
+    labels: Tensor,
+    batch_size: int,
+    samples_per_class: int,
+    generator: torch.Generator,
+    samples: int | None = None,
 ) -> Tensor:
     """The batches of one epoch, [steps, B], by the sampler's name (``"shuffle"`` or ``"pk"``)."""
     if sampler == "shuffle":
-        return shuffled_batches(labels, batch_size, generator)
+        return shuffled_batches(labels, batch_size, generator, samples)
     if sampler == "pk":
-        return pk_batches(labels, batch_size, samples_per_class, generator)
+        return pk_batches(labels, batch_size, samples_per_class, generator, samples)
     raise ValueError(f"unknown sampler {sampler!r}; choose shuffle or pk")
 
 

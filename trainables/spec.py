@@ -20,7 +20,9 @@ class Structure:
 
     Attributes:
         dataset: Name of the dataset; with the seed it determines split, initial weights and batch order.
-        encoder: Name of an encoder (see `trainables.encoders.ENCODERS`).
+        encoder: ``"linear"``, ``"mlp"`` or ``"cnn"``, or a frozen backbone whose features go through a trained head
+            (see `trainables.encoders.network_of`).
+        split: ``"closed"`` (all classes in every part) or ``"disjoint"`` (no class in two parts).
         loss: ``"contrastive"`` or ``"triplet"``.
         miner: Name of a miner (see `trainables.miners.MINERS`).
         epochs: Number of training epochs; nothing stops a run early.
@@ -29,11 +31,13 @@ class Structure:
         samples_per_class: K of the P x K sampler.
         embedding_dim: Dimension D of the embedding.
         normalize: Whether embeddings are L2-normalised before the loss and the evaluation.
+        augment: Whether training images are cropped and flipped at random.
         evaluate_every: Validation and test metrics are taken at epoch 0, every so many epochs, and at the end.
     """
 
     dataset: str
     encoder: str
+    split: str
     loss: str
     miner: str
     epochs: int
@@ -42,7 +46,13 @@ class Structure:
     samples_per_class: int
     embedding_dim: int
     normalize: bool
+    augment: bool
     evaluate_every: int
+
+    @property
+    def reading(self) -> tuple[str, str]:
+        """What a pack needs of its dataset: the dataset as its encoder reads it."""
+        return self.dataset, self.encoder
 
     def evaluation_epochs(self) -> list[int]:
         """Epochs after which validation and test embeddings are evaluated; 0 is the untrained network."""

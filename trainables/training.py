@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 
 import torch
 from torch import Tensor
 
 from trainables.datasets import Dataset
-from trainables.encoders import ENCODERS, Encoder
-from trainables.evaluation import LinearProbe, evaluate
+from trainables.encoders import Encoder, make_encoder
+from trainables.evaluation import LinearProbe, evaluate, linear_accuracy_within
 from trainables.history import History
 from trainables.loss_decay import PROBE_BATCHES, LossDecay
 from trainables.objective import objective
@@ -20,7 +20,9 @@ from trainables.spec import Pack
 from trainables.streams import stream
 from trainables.terms import Terms
 
-EVALUATION_SAMPLES = 8192  # embedded at once
+# Numbers in one member's largest activation when a part is embedded. Never a function of the pack: samples that are
+# embedded together may round together.
+_EVALUATION_NUMBERS = 1 << 22
 
 
 def train_pack(
@@ -74,8 +76,8 @@ class _PackRun:
         self._structure = pack.structure
         self._data: PackData = place(pack, dataset, device)
         self._margins = torch.tensor([member.margin for member in pack.members], device=device)
-        self._encoder: Encoder = ENCODERS[pack.structure.encoder](
-            tuple(dataset.inputs.shape[1:]), pack.structure.embedding_dim
+        self._encoder: Encoder = make_encoder(
+            pack.structure.encoder, tuple(dataset.inputs.shape[1:]), pack.structure.embedding_dim
         )
         initial = [self._encoder.initialise(stream(dataset.name, m.seed, "weights")) for m in pack.members]
         self._parameters: StackedParameters = stack_parameters(initial, device)
@@ -101,31 +103,45 @@ class _PackRun:
 
     @torch.no_grad()
     def evaluate(self, final: bool) -> dict[str, Tensor]:
-        """Validation and test metrics; with `final`, the linear probe's too."""
-        train, train_labels = self._embed_part(self._data.train)
-        probe = LinearProbe(train, train_labels) if final else None
-        metrics = {}
-        for prefix, part in (("val", self._data.validation), ("test", self._data.test)):
-            embeddings, labels = self._embed_part(part)
-            scores = evaluate(embeddings, labels, train, train_labels)
-            if probe:
-                scores["linear_accuracy"] = probe.accuracy(embeddings, labels)
-            metrics.update({f"{prefix}/{name}": values for name, values in scores.items()})
+        """Validation and test metrics; with `final`, the linear probe's too.
+
+        Where the classes of a part are not those trained on, its samples are classified by each other.
+        """
+        closed = self._structure.split == "closed"
+        references = self._embed_part(self._data.train) if closed else None
+        probe = LinearProbe(*references) if references and final else None
+        metrics: dict[str, Tensor] = {}
+        for prefix, parts in (("val", self._data.validation), ("test", self._data.test)):
+            scored = []
+            for part in parts:
+                embeddings, labels = self._embed_part(part)
+                scores = evaluate(embeddings, labels, references)
+                if final:
+                    accuracy = probe.accuracy if probe else linear_accuracy_within
+                    scores["linear_accuracy"] = accuracy(embeddings, labels)
+                scored.append(scores)
+            order = torch.cat([part.members for part in parts]).argsort()
+            metrics.update({f"{prefix}/{name}": torch.cat([s[name] for s in scored])[order] for name in scored[0]})
         return metrics
 
     def _objective(self, inputs: Tensor, labels: Tensor, uniforms: Tensor | None) -> Terms:
         structure = self._structure
-        return objective(self._embed(inputs), labels, self._margins, structure.loss, structure.miner, uniforms)
+        embeddings = self._embed(self._parameters.views, inputs)
+        return objective(embeddings, labels, self._margins, structure.loss, structure.miner, uniforms)
 
-    def _embed(self, inputs: Tensor) -> Tensor:
-        embeddings = self._encoder.embed(self._parameters.views, inputs)
+    def _embed(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        embeddings = self._encoder.embed(parameters, inputs)
         return torch.nn.functional.normalize(embeddings, dim=2) if self._structure.normalize else embeddings
 
     def _embed_part(self, part: Part) -> tuple[Tensor, Tensor]:
+        views = self._parameters.views
+        if len(part.members) < len(self._margins):
+            views = {name: view[part.members] for name, view in views.items()}
+        together = max(_EVALUATION_NUMBERS // self._encoder.width, 1)
         pieces, labels = [], []
-        for start in range(0, part.positions.shape[1], EVALUATION_SAMPLES):
-            inputs, piece_labels = part.batch(slice(start, start + EVALUATION_SAMPLES))
-            pieces.append(self._embed(inputs))
+        for start in range(0, part.positions.shape[1], together):
+            inputs, piece_labels = part.batch(slice(start, start + together))
+            pieces.append(self._embed(views, inputs))
             labels.append(piece_labels)
         return torch.cat(pieces, 1), torch.cat(labels, 1)
 

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from trainables.datasets.registry import DATASETS, load_dataset
-from trainables.datasets.splits import Dataset, Split, split_dataset
+from trainables.datasets.faults import DatasetError, MissingFilesError
+from trainables.datasets.registry import DATASETS, load_vectors
+from trainables.datasets.splits import Dataset, Split, epoch_samples, make_dataset, split_dataset
 
-__all__ = ["DATASETS", "Dataset", "Split", "load_dataset", "split_dataset"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "DatasetError",
+    "MissingFilesError",
+    "Split",
+    "epoch_samples",
+    "load_vectors",
+    "make_dataset",
+    "split_dataset",
+]

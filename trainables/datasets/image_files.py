@@ -7,32 +7,13 @@ file at fault.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainables.datasets.faults import DatasetError
+from trainables.datasets.listing import ImageListing, check_classes
+
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
-
-
-class DatasetError(ValueError):
-    """A dataset on disk that is not as it should be, in one line."""
-
-
-@dataclass(frozen=True)
-class ImageListing:
-    """The images of a dataset.
-
-    Attributes:
-        paths: (N,) files.
-        labels: (N,) positions in `classes`.
-        classes: Names in the dataset's own order.
-        test: (N,) whether an image is of the dataset's own test part; None where it has none.
-    """
-
-    paths: tuple[Path, ...]
-    labels: tuple[int, ...]
-    classes: tuple[str, ...]
-    test: tuple[bool, ...] | None
 
 
 def list_cub200(root: Path) -> ImageListing:
@@ -63,12 +44,13 @@ def list_cub200(root: Path) -> ImageListing:
     paths = tuple(root / "images" / name for name in names.values())
     _check_files(paths, root / "images.txt")
     positions = {label: position for position, label in enumerate(order)}
-    return ImageListing(
+    listing = ImageListing(
         paths,
         tuple(positions[labels[image]] for image in names),
         tuple(classes.values()),
         tuple(parts[image] == "0" for image in names),
     )
+    return check_classes(listing, root)
 
 
 def list_cars196(root: Path) -> ImageListing:
@@ -97,7 +79,7 @@ def list_cars196(root: Path) -> ImageListing:
             labels.append(label)
             test.append(is_test)
     _check_files(paths, root / "devkit")
-    return ImageListing(tuple(paths), tuple(labels), tuple(names), tuple(test))
+    return check_classes(ImageListing(tuple(paths), tuple(labels), tuple(names), tuple(test)), root)
 
 
 def list_image_folder(root: Path) -> ImageListing:
@@ -118,15 +100,13 @@ def list_image_folder(root: Path) -> ImageListing:
     test: list[bool] = []
     for label, name in enumerate(classes):
         files = [file for side in sides for file in _images(side / name)]
-        if len(files) < 2:
-            where = " and ".join(str(side / name) for side in sides if (side / name).is_dir())
-            raise DatasetError(f"{where}: a class needs at least 2 images, this one has {len(files)}")
         paths += files
         labels += [label] * len(files)
         test += [file.parent.parent.name == "test" and len(sides) == 2 for file in files]
     if not paths:
         raise DatasetError(f"{root} holds no images: expected {root}/<class>/*.jpg, or the same under train/ and test/")
-    return ImageListing(tuple(paths), tuple(labels), tuple(classes), tuple(test) if len(sides) == 2 else None)
+    official = tuple(test) if len(sides) == 2 else None
+    return check_classes(ImageListing(tuple(paths), tuple(labels), tuple(classes), official), root)
 
 
 def _is_class(folder: Path) -> bool:

@@ -1,64 +1,57 @@
-"""Reading the pixels of a listing, once."""
+"""The pixels of a listing, and images that stand in it more than once."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
-from trainables.datasets.image_files import DatasetError, ImageListing
+from trainables.datasets.listing import ImageListing, read_image
 
 
-def decode_images(listing: ImageListing, size: int, on_image: Callable[[int], None] | None = None) -> Tensor:
+def decode_images(
+    listing: ImageListing,
+    size: int,
+    channels: int = 3,
+    workers: int = 1,
+    on_image: Callable[[int], None] | None = None,
+) -> tuple[Tensor, list[str]]:
     """All images of a listing, scaled to cover a square, its centre cut out.
-
-    Greyscale images become three equal channels.
 
     Args:
         listing: What to read.
         size: Side of the square in pixels.
+        channels: 3, or 1 for greyscale; greyscale images become three equal channels, and colour ones are weighed.
+        workers: Threads that read.
         on_image: Called with the number of images read so far.
 
     Returns:
-        [N, 3, size, size] uint8.
+        [N, channels, size, size] uint8, and each image's digest.
 
     Raises:
         DatasetError: If an image is truncated or no image.
     """
-    result = torch.empty(len(listing.paths), 3, size, size, dtype=torch.uint8)
-    for position, path in enumerate(listing.paths):
-        try:
-            with Image.open(path) as image:
-                square = ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
-        except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DatasetError(f"{path} is broken or no image ({' '.join(str(error).split())})") from None
-        pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
-        result[position] = pixels.view(size, size, 3).permute(2, 0, 1)
-        if on_image:
-            on_image(position + 1)
-    return result
 
+    def read(position: int) -> tuple[Tensor, str]:
+        image, digest = read_image(listing, position)
+        image = image.convert("RGB" if channels == 3 else "L")
+        if image.size != (size, size):
+            image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+        return pixels.view(size, size, channels).permute(2, 0, 1), digest
 
-def check_leakage(listing: ImageListing, test: Tensor) -> None:
-    """Makes sure that no image, by the digest of its file, stands on both sides of a split.
-
-    Args:
-        listing: The images.
-        test: Positions of the test part.
-
-    Raises:
-        DatasetError: Naming the two files.
-    """
-    is_test = torch.zeros(len(listing.paths), dtype=torch.bool)
-    is_test[test] = True
-    seen: dict[tuple[str, bool], int] = {}
-    for position, path in enumerate(listing.paths):
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        side = bool(is_test[position])
-        twin = seen.get((digest, not side))
-        if twin is not None:
-            raise DatasetError(f"{path} and {listing.paths[twin]} are the same image, in training and in test data")
-        seen[digest, side] = position
+    result = torch.empty(len(listing), channels, size, size, dtype=torch.uint8)
+    digests = []
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for position, (pixels, digest) in enumerate(pool.map(read, range(len(listing)))):
+            result[position] = pixels
+            digests.append(digest)
+            if on_image:
+                on_image(position + 1)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return result, digests

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainables.distances import cross_squared_distances
+from trainables.distances import CrossDistances
 from trainables.evaluation.chunks import member_chunks
 from trainables.ordering import smallest_columns
 
@@ -13,29 +13,58 @@ NEIGHBOURS = 5
 
 
 def knn_accuracy(
-    queries: Tensor, query_labels: Tensor, references: Tensor, reference_labels: Tensor, neighbours: int = NEIGHBOURS
+    queries: Tensor,
+    query_labels: Tensor,
+    references: tuple[Tensor, Tensor] | None = None,
+    neighbours: int = NEIGHBOURS,
 ) -> Tensor:
     """Share of queries whose nearest references agree with their label by majority.
 
     Args:
         queries: [K, Q, D].
-        query_labels: [K, Q].
-        references: [K, N, D], the training embeddings.
-        reference_labels: [K, N], from 0.
+        query_labels: [K, Q] from 0.
+        references: [K, N, D], the training embeddings, and their labels [K, N]; None takes for each query the others.
         neighbours: References that vote; a tie goes to the smallest label.
 
     Returns:
         [K] float64.
     """
-    votes_from = min(neighbours, references.shape[1])
+    among, labels = references or (queries, query_labels)
+    itself = references is None
+    votes_from = min(neighbours, among.shape[1] - itself)
+    positions = torch.arange(among.shape[1], device=among.device)
+    distances_of = CrossDistances(queries, among)
     correct = []
-    for members, part in member_chunks(queries.shape[0], queries.shape[1], references.shape[1]):
-        distances = cross_squared_distances(queries[members, part], references[members])
+    for members, part in member_chunks(queries.shape[0], queries.shape[1], among.shape[1], queries.device):
+        distances = distances_of.block(members, part)
+        if itself:
+            distances.masked_fill_(positions[part].unsqueeze(1) == positions, torch.inf)
         nearest = smallest_columns(distances, votes_from)
-        candidates = reference_labels[members].unsqueeze(1).expand(-1, nearest.shape[1], -1).gather(2, nearest)
-        votes = torch.nn.functional.one_hot(candidates, int(reference_labels.max()) + 1).sum(2)
+        candidates = labels[members].unsqueeze(1).expand(-1, nearest.shape[1], -1).gather(2, nearest)
+        votes = torch.nn.functional.one_hot(candidates, int(labels.max()) + 1).sum(2)
         correct.append((votes.argmax(2) == query_labels[members, part]).flatten())
     return torch.cat(correct).view(query_labels.shape).double().mean(1)
+
+
+def linear_accuracy_within(embeddings: Tensor, labels: Tensor) -> Tensor:
+    """Accuracy [K] float64 of linear probes inside one part: each half is classified by a probe fitted on the other.
+
+    The halves take turns within each class, so that every class of two samples is in both.
+
+    Args:
+        embeddings: [K, N, D].
+        labels: [K, N] from 0.
+    """
+    order = labels.sort(dim=1, stable=True).indices
+    halves = []
+    for first in (0, 1):
+        chosen = order[:, first::2]
+        halves.append((embeddings.gather(1, chosen.unsqueeze(2).expand(-1, -1, embeddings.shape[2])), chosen))
+    (one, of_one), (other, of_other) = halves
+    one_labels, other_labels = labels.gather(1, of_one), labels.gather(1, of_other)
+    correct = LinearProbe(one, one_labels).accuracy(other, other_labels) * other.shape[1]
+    correct = correct + LinearProbe(other, other_labels).accuracy(one, one_labels) * one.shape[1]
+    return correct / labels.shape[1]
 
 
 class LinearProbe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainables.distances import cross_squared_distances
+from trainables.distances import CrossDistances
 from trainables.evaluation.chunks import member_chunks
 from trainables.ordering import smallest_columns
 
@@ -26,22 +26,23 @@ def retrieval_metrics(embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
     Returns:
         ``recall_at_1`` to ``recall_at_8`` and ``map_at_r``, each [K] float64; NaN where no query has a match.
     """
+    count, samples = labels.shape
+    distances = CrossDistances(embeddings, embeddings)
     per_query: list[Tensor] = []
-    for members, queries in member_chunks(embeddings.shape[0], embeddings.shape[1], embeddings.shape[1]):
-        per_query.append(_query_scores(embeddings[members], labels[members], queries))
-    return _collect(per_query, embeddings.shape[0], embeddings.shape[1])
+    for members, queries in member_chunks(count, samples, samples, embeddings.device):
+        per_query.append(_query_scores(distances.block(members, queries), labels[members], queries))
+    return _collect(per_query, count, samples)
 
 
-def _query_scores(embeddings: Tensor, labels: Tensor, queries: slice) -> Tensor:
+def _query_scores(distances: Tensor, labels: Tensor, queries: slice) -> Tensor:
     """Recall at each K, average precision at R, and whether the query counts: [k, q, len(RECALL_AT) + 2]."""
-    distances = cross_squared_distances(embeddings[:, queries], embeddings)
-    own = torch.arange(embeddings.shape[1], device=distances.device)
+    own = torch.arange(labels.shape[1], device=distances.device)
     distances.masked_fill_(own[queries].unsqueeze(1) == own, torch.inf)
 
     query_labels = labels[:, queries].unsqueeze(2)
     relevant = (query_labels == labels.unsqueeze(1)).sum(2) - 1
     deepest = max(int(relevant.max()), *RECALL_AT)
-    depth = min(deepest, embeddings.shape[1] - 1)
+    depth = min(deepest, labels.shape[1] - 1)
     nearest = smallest_columns(distances, depth)
     hits = labels.unsqueeze(1).expand(-1, nearest.shape[1], -1).gather(2, nearest) == query_labels
 

@@ -1,0 +1,144 @@
+"""The types of a study's fields: what a user may write for each, and what it becomes."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from trainables.datasets.registry import DATASETS, FOLDER, study_name
+from trainables.datasets.splits import SPLITS
+from trainables.encoders import NETWORKS, backbone_of
+from trainables.losses import LOSSES
+from trainables.miners import MINERS
+from trainables.samplers import SAMPLERS
+
+
+def unknown(kind: str, value: str, known: Iterable[str]) -> str:
+    """What to say of a name that is not among those known."""
+    names = list(known)
+    nearest = difflib.get_close_matches(value, names, n=1)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return f"unknown {kind} {value!r}: {hint}choose from {', '.join(names)}"
+
+
+def _one_of(kind: str, known: Iterable[str]) -> AfterValidator:
+    names = list(known)
+
+    def check(value: str) -> str:
+        if value in names:
+            return value
+        raise ValueError(unknown(kind, value, names))
+
+    return AfterValidator(check)
+
+
+def _as_list(value: Any) -> Any:
+    """Lets a single value stand for a list of one, and "a,b" for two."""
+    if isinstance(value, str):
+        value = [value]
+    elif isinstance(value, (int, float)):
+        return [value]
+    if not isinstance(value, (list, tuple)):
+        return value
+    return [part for item in value for part in (item.split(",") if isinstance(item, str) else [item]) if part != ""]
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _as_seeds(value: Any) -> Any:
+    """A single whole number N stands for the seeds 0 to N - 1."""
+    values = _as_list(value)
+    if isinstance(values, list) and len(values) == 1 and re.fullmatch(r"-?\d+", str(values[0])):
+        count = int(values[0])
+        if count < 1:
+            raise ValueError("a study needs at least one seed: give a number of seeds, or a list of them")
+        if count > 100_000:
+            raise ValueError(f"{count} seeds are more than a study can hold (100000)")
+        return list(range(count))
+    return values
+
+
+def _all_datasets(value: Any) -> Any:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)):
+        return value
+    # A path may hold commas.
+    parts = [[item] if str(item).startswith(FOLDER) else _as_list(item) for item in values]
+    return [name for part in parts for name in (DATASETS if part == ["all"] else part)]
+
+
+def _known_dataset(value: str) -> str:
+    if value.startswith(FOLDER):
+        if not study_name(value).removeprefix(FOLDER):
+            raise ValueError("'folder:' needs a path: folder:PATH")
+        return value
+    if value not in DATASETS:
+        raise ValueError(unknown("dataset", value, [*DATASETS, "folder:PATH"]))
+    return value
+
+
+def _assignments(value: Any) -> Any:
+    """A mapping, from ``["name=value", ...]`` too; what comes first stays."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)):
+        return value
+    pairs = [str(item).rpartition("=") for item in values]
+    wrong = next((item for item, (name, _, _) in zip(values, pairs, strict=True) if not name), None)
+    if wrong is not None:
+        raise ValueError(f"{wrong!r} should be NAME=VALUE, as in mnist=cnn")
+    result: dict[str, Any] = {}
+    for name, _, part in pairs:
+        result[name] = [*result[name], part] if name in result else [part]
+    return result
+
+
+def _single(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _known_encoder(value: str) -> str:
+    backbone = backbone_of(value)
+    if backbone is not None:
+        from trainables.backbones import backbone_names  # imports torchvision's models
+
+        known = [*NETWORKS, *backbone_names()]
+        if backbone not in known:
+            raise ValueError(unknown("encoder", value, known))
+    return value
+
+
+def _absolute(value: Path) -> Path:
+    try:
+        return value.expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(f"{value}: {error}") from None
+
+
+_NotEmpty = Field(min_length=1)
+_Distinct = AfterValidator(_distinct)
+_Listed = BeforeValidator(_as_list)
+_Assigned = BeforeValidator(_assignments)
+
+_Dataset = Annotated[str, AfterValidator(_known_dataset)]
+_Encoder = Annotated[str, AfterValidator(_known_encoder)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Seed = Annotated[int, Field(ge=0)]
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Folder = Annotated[Path, AfterValidator(_absolute)]
+Datasets = Annotated[tuple[_Dataset, ...], BeforeValidator(_all_datasets), _NotEmpty, _Distinct]
+Encoders = Annotated[dict[str, Annotated[tuple[_Encoder, ...], _Listed, _NotEmpty]], _Assigned]
+Files = Annotated[dict[str, Annotated[Folder, BeforeValidator(_single)]], _Assigned]
+Split = Annotated[str, _one_of("split", SPLITS)]
+Sampler = Annotated[str, _one_of("sampler", ["auto", *SAMPLERS])]
+Losses = Annotated[tuple[Annotated[str, _one_of("loss", LOSSES)], ...], _Listed, _NotEmpty, _Distinct]
+Miners = Annotated[tuple[Annotated[str, _one_of("miner", MINERS)], ...], _Listed, _NotEmpty, _Distinct]
+Positives = Annotated[tuple[_Positive, ...], _Listed, _NotEmpty, _Distinct]
+Seeds = Annotated[tuple[_Seed, ...], BeforeValidator(_as_seeds), _NotEmpty, _Distinct]

@@ -1,0 +1,140 @@
+"""The four image datasets of the field, wherever their users keep them under one root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.datasets.faults import DatasetError, MissingFilesError
+from trainables.datasets.image_files import list_cars196, list_cub200, list_image_folder
+from trainables.datasets.listing import ImageListing, check_classes
+
+MNIST_FILES = (
+    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+)
+
+
+@dataclass(frozen=True)
+class Official:
+    """One dataset and its official layout.
+
+    Attributes:
+        folder: Its official folder under the root.
+        read: Lists that folder.
+        source: Where it can be had.
+        downloads: Whether `download_dataset` can fetch it.
+    """
+
+    folder: str
+    read: Callable[[Path], ImageListing]
+    source: str
+    downloads: bool
+
+
+def list_mnist(root: Path) -> ImageListing:
+    """MNIST (LeCun et al. 1998) from torchvision's layout, with torchvision's reader.
+
+    Args:
+        root: The folder ``MNIST``, with the four files unpacked in ``raw``.
+
+    Raises:
+        DatasetError: If a file is missing or broken, or labels and images do not match.
+    """
+    from torchvision.datasets.mnist import read_image_file, read_label_file
+
+    images, labels = [], []
+    for image_file, label_file in MNIST_FILES:
+        paths = root / "raw" / image_file, root / "raw" / label_file
+        part = [
+            _read(path, lambda path=path, reader=reader: reader(str(path)).numpy())  # type: ignore[misc]
+            for path, reader in zip(paths, (read_image_file, read_label_file), strict=True)
+        ]
+        if len(part[0]) != len(part[1]):
+            raise DatasetError(f"{paths[1]} has {len(part[1])} labels for the {len(part[0])} images of {paths[0].name}")
+        images.append(part[0])
+        labels.append(part[1])
+    return _arrays(images, labels, [str(digit) for digit in range(10)], root)
+
+
+def list_cifar10(root: Path) -> ImageListing:
+    """CIFAR-10 (Krizhevsky 2009) from its Python files, with torchvision's reader.
+
+    Those files are pickles: they are opened only after their published digests are checked.
+
+    Args:
+        root: The folder ``cifar-10-batches-py``.
+
+    Raises:
+        DatasetError: If a file is missing or not the published one.
+    """
+    from torchvision.datasets import CIFAR10
+    from torchvision.datasets.utils import check_integrity
+
+    published = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
+    for name, digest in published:
+        path = root / name
+        if not path.is_file():
+            raise DatasetError(f"cannot read {path}: no such file")
+        if not check_integrity(str(path), digest):
+            raise DatasetError(f"{path} is not the published file (its md5 should be {digest})")
+    train, test = (CIFAR10(str(root.parent), train=train) for train in (True, False))
+    return _arrays([train.data, test.data], [np.array(train.targets), np.array(test.targets)], train.classes, root)
+
+
+_STANFORD = "the official download is gone; copies stand on Kaggle (stanford-cars-dataset) and on the Hugging Face hub"
+OFFICIAL: dict[str, Official] = {
+    "mnist": Official("MNIST", list_mnist, "torchvision's mirrors, as MNIST/raw", True),
+    "cifar10": Official(
+        "cifar-10-batches-py", list_cifar10, "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", True
+    ),
+    "cub200": Official(
+        "CUB_200_2011", list_cub200, "https://data.caltech.edu/records/65de6-vp158 (CUB_200_2011.tgz, 1.2 GB)", True
+    ),
+    "cars196": Official("stanford_cars", list_cars196, _STANFORD, False),
+}
+
+
+def list_official(name: str, root: Path) -> ImageListing:
+    """Lists a dataset of `OFFICIAL` from its official folder under a root, or from ``<root>/<name>/{train,test}/``.
+
+    Raises:
+        MissingFilesError: If there is neither.
+        DatasetError: If what is there is not as it should be.
+    """
+    official = OFFICIAL[name]
+    if (root / official.folder).is_dir():
+        return official.read(root / official.folder)
+    if (root / name).is_dir():
+        return list_image_folder(root / name)
+    raise MissingFilesError(
+        name,
+        f"{root / official.folder} (official layout) and {root / name}/{{train,test}}/<class>/*.jpg",
+        official.source,
+    )
+
+
+def _arrays(
+    images: list[npt.NDArray[np.uint8]], labels: list[npt.NDArray[Any]], classes: list[str], root: Path
+) -> ImageListing:
+    """A listing of a training and a test array."""
+    test = np.repeat([False, True], [len(part) for part in labels])
+    joined = np.concatenate(labels)
+    if joined.min() < 0 or joined.max() >= len(classes):
+        raise DatasetError(f"{root}: a label is not between 0 and {len(classes) - 1}")
+    return check_classes(ImageListing(np.concatenate(images), joined.tolist(), classes, test.tolist()), root)
+
+
+def _read(path: Path, reader: Callable[[], npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+    try:
+        return reader()
+    except FileNotFoundError:
+        raise DatasetError(f"cannot read {path}: no such file") from None
+    except Exception as error:  # the reader raises whatever a cut-off file makes it raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(f"{path} is broken ({reason}): delete it and fetch it again") from None
