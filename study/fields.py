@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from trainables.datasets.registry import DATASETS, FOLDER, study_name
+from trainables.datasets.registry import DATASETS, FOLDER
 from trainables.datasets.splits import SPLITS
 from trainables.encoders import NETWORKS, backbone_of
 from trainables.losses import LOSSES
@@ -76,7 +76,7 @@ def _all_datasets(value: Any) -> Any:
 
 def _known_dataset(value: str) -> str:
     if value.startswith(FOLDER):
-        if not study_name(value).removeprefix(FOLDER):
+        if not value.removeprefix(FOLDER).strip(" /"):
             raise ValueError("'folder:' needs a path: folder:PATH")
         return value
     if value not in DATASETS:

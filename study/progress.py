@@ -19,7 +19,7 @@ class Bar:
         self._stream = stream
         self._terminal = stream.isatty()
         self._started = time.monotonic()
-        self._last_shown = 0.0
+        self._last_shown = self._started
 
     def show(self, share: float, text: str, force: bool = False) -> None:
         """Draws a share of 1 with `text` and the time left, unless it was drawn a moment ago."""

@@ -112,7 +112,7 @@ class TrackingSink:
 
     def _create(self, run: RunDescription, record: PackRecord) -> str:
         params = run.params
-        cell = {name: params[name] for name in ("dataset", "loss", "miner")}
+        cell = {name: params[name] for name in ("dataset", "encoder", "loss", "miner")}
         cell_name = " ".join(str(value) for value in cell.values())
         study_id = self._parent(("study",), self.study, {}, None, record)
         cell_id = self._parent(("cell", cell_name), cell_name, cell, study_id, record)

@@ -7,12 +7,13 @@ import pytest
 
 from study.config import ConfigError, load_config, preset_names
 from study.grid import expand
+from study.readings import find_readings
 
 
 def test_presets_are_the_studies_that_they_promise() -> None:
     assert preset_names() == ["demo", "paper", "sweep"]
     demo = load_config("demo", None, {})
-    assert (len(expand(demo)), demo.name, demo.storage) == (240, "demo", Path.cwd() / "results")
+    assert (len(expand(demo, find_readings(demo)[0])), demo.name, demo.storage) == (240, "demo", Path.cwd() / "results")
     assert demo.datasets == ("synthetic", "digits")
     assert demo.miners == ("all", "semihard", "hard")
     assert (demo.margins, demo.lrs, len(demo.seeds), demo.epochs) == ((0.2, 1.0), (1e-3,), 10, 50)
@@ -49,6 +50,15 @@ def test_options_override_the_file_and_the_file_the_preset(tmp_path: Path) -> No
         ({"seeds": ["1", "-2"]}, "--seeds: input should be greater than or equal to 0"),
         ({"epochs": "0"}, "--epochs: input should be greater than or equal to 1"),
         ({"batch_size": "1"}, "--batch-size: input should be greater than or equal to 2"),
+        ({"datasets": ["mnits"]}, "--datasets: unknown dataset 'mnits': did you mean 'mnist'?"),
+        ({"datasets": ["folder:"]}, "--datasets: 'folder:' needs a path"),
+        ({"datasets": ["folder:/a/b", "folder:/c/b"]}, "two of the datasets are called 'folder:b'"),
+        ({"encoder": ["mnist"]}, "--encoder: 'mnist' should be NAME=VALUE, as in mnist=cnn"),
+        ({"encoder": ["mnist=cnn"]}, "--encoder mnist=cnn: the study has no dataset 'mnist'"),
+        ({"encoder": ["digits=cnn"]}, "--encoder digits=cnn: digits holds vectors, no images"),
+        ({"datasets": ["mnist"], "encoder": ["mnist=resnet5"]}, "--encoder: unknown encoder 'resnet5': did you mean"),
+        ({"datasets": ["mnist"], "augment": True}, "--augment: no dataset of this study is read by a cnn that could"),
+        ({"split": "open"}, "--split: unknown split 'open': choose from closed, disjoint"),
         ({"sampler": "shufle"}, "--sampler: unknown sampler 'shufle': did you mean 'shuffle'?"),
         ({"name": "../escape"}, "--name: '../escape' is no study name"),
         ({"name": "a/b"}, "no path separators"),
@@ -62,6 +72,24 @@ def test_bad_input_gets_one_clear_line(options: dict[str, Any], expected: str) -
         load_config("demo", None, options)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_each_dataset_has_its_readings_unless_others_are_asked_for() -> None:
+    everything = load_config(
+        "demo", None, {"datasets": ["all"], "encoder": ["mnist=mlp", "cub200=resnet50,vit_b_32+mlp"]}
+    )
+    assert everything.readings() == [
+        ("synthetic", "mlp"),
+        ("digits", "mlp"),
+        ("mnist", "mlp"),
+        ("cifar10", "cnn"),
+        ("cifar10", "vit_b_32"),
+        ("cub200", "resnet50"),
+        ("cub200", "vit_b_32+mlp"),
+        ("cars196", "vit_b_32"),
+    ]
+    folder = load_config("demo", None, {"datasets": ["folder:/data/a,b/birds"], "encoder": ["folder:birds=cnn"]})
+    assert folder.readings() == [("folder:/data/a,b/birds", "cnn")]
 
 
 @pytest.mark.parametrize(

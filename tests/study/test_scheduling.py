@@ -12,13 +12,13 @@ import torch
 
 from study.scheduling import ClusterError, connect, train_packs, workers
 from tests.trainables.test_invariants import ALONE, DIGITS, points
-from trainables.datasets import load_dataset
+from trainables.datasets import load_vectors
 from trainables.history import History
 from trainables.spec import Pack
 from trainables.training import train_pack
 
 GOOD = Pack(DIGITS, (ALONE,))
-BAD = Pack(replace(DIGITS, encoder="no such encoder"), (ALONE,))
+BAD = Pack(replace(DIGITS, miner="no such miner"), (ALONE,))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,22 +29,22 @@ def _cluster() -> Iterator[None]:
 
 
 def test_a_pack_on_ray_brings_what_it_brings_without(tmp_path: Path) -> None:
-    digits, brought = load_dataset("digits"), {}
+    digits, brought = load_vectors("digits"), {}
     torch.set_num_threads(1)
 
     def keep(position: int, history: History, seconds: float) -> None:
         brought[position] = points(history, 0)
 
-    assert train_packs([GOOD, GOOD], {"digits": digits}, tmp_path / "ray", 1.0, lambda *_: None, keep) == []
+    assert train_packs([GOOD, GOOD], {("digits", "mlp"): digits}, tmp_path / "ray", 1.0, lambda *_: None, keep) == []
     assert brought[0] == brought[1] == points(train_pack(GOOD, digits), 0)
     assert not (tmp_path / "ray").exists()
 
 
 def test_a_pack_that_always_fails_is_named_and_the_others_complete(tmp_path: Path) -> None:
-    digits, brought = load_dataset("digits"), []
+    digits, brought = load_vectors("digits"), []
     failed = train_packs(
         [BAD, GOOD],
-        {"digits": digits},
+        {("digits", "mlp"): digits},
         tmp_path / "ray",
         1.0,
         lambda *_: None,
@@ -52,7 +52,7 @@ def test_a_pack_that_always_fails_is_named_and_the_others_complete(tmp_path: Pat
     )
     assert brought == [1]
     assert [position for position, _ in failed] == [0]
-    assert "no such encoder" in failed[0][1]
+    assert "no such miner" in failed[0][1]
 
 
 def test_a_full_disk_ends_the_study_with_its_own_error(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_full_disk_ends_the_study_with_its_own_error(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        train_packs([GOOD], {"digits": load_dataset("digits")}, tmp_path / "ray", 1.0, lambda *_: None, keep)
+        train_packs([GOOD], {("digits", "mlp"): load_vectors("digits")}, tmp_path / "ray", 1.0, lambda *_: None, keep)
 
 
 def test_workers_are_cores_where_there_is_no_gpu() -> None:

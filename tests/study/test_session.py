@@ -86,7 +86,9 @@ def test_mlflow_holds_every_run_once_under_its_cell_and_study(storage: Path) -> 
     cells = {run.info.run_id for run in by_level["cell"]}
     assert {run.data.tags["mlflow.parentRunId"] for run in by_level["run"]} == cells
     assert {run.data.tags["mlflow.parentRunId"] for run in by_level["cell"]} == {by_level["study"][0].info.run_id}
-    one = next(run for run in by_level["run"] if run.info.run_name == "digits triplet hard margin=0.5 lr=0.001 seed=3")
+    one = next(
+        run for run in by_level["run"] if run.info.run_name == "digits mlp triplet hard margin=0.5 lr=0.001 seed=3"
+    )
     assert one.data.params["seed"] == "3"
     assert {
         "dataset",
@@ -201,7 +203,7 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 def test_ctrl_c_stops_says_how_to_go_on_and_keeps_what_is_recorded(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "study.run", *SMALL, "--storage", str(tmp_path), "--name", "small"]
     process = subprocess.Popen(
-        [*command, "--seeds", "8", "--epochs", "500", "--pack-size", "1"],
+        [*command, "--seeds", "8", "--epochs", "150", "--pack-size", "1"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -259,10 +261,10 @@ def test_other_data_under_the_same_name_are_refused(
 ) -> None:
     from dataclasses import replace
 
-    from trainables.datasets import load_dataset
+    from trainables.datasets import load_vectors
 
     monkeypatch.setattr(
-        "study.session.load_dataset", lambda name, synthetic: replace(load_dataset(name, synthetic), digest="other")
+        "study.preparation.load_vectors", lambda name, synthetic: replace(load_vectors(name, synthetic), digest="other")
     )
     assert main([*SMALL, "--storage", str(storage), "--name", "small", "--seeds", "9"]) == 2
     assert "give this study another --name" in capsys.readouterr().err

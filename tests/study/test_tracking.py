@@ -71,7 +71,7 @@ def test_more_points_than_a_request_carries_all_arrive(uri: str) -> None:
 def test_a_half_filled_run_is_filled_to_the_end(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = open_sink(uri, "s")
     monkeypatch.setattr(sink.client, "set_terminated", _fail)
-    sink._parents = {("study",): "x", ("cell", "digits triplet all"): "x"}
+    sink._parents = {("study",): "x", ("cell", "digits mlp triplet all"): "x"}
     with pytest.raises(TrackingError, match="away"):
         sink.write(record(["a"]))
     assert [run.info.status for run in runs_of(uri)] == ["RUNNING"]
@@ -122,7 +122,7 @@ def test_a_run_that_a_retried_request_made_twice_is_there_once(uri: str) -> None
     sink.write(record(["a"]))
     client = MlflowClient(uri)
     client.create_run(sink.experiment, tags={"level": "run", "key": "a"})
-    client.create_run(sink.experiment, tags={"level": "cell", "key": "cell/digits triplet all"})
+    client.create_run(sink.experiment, tags={"level": "cell", "key": "cell/digits mlp triplet all"})
     open_sink(uri, "s").write(record(["a"]))
     assert [run.info.status for run in runs_of(uri)] == ["FINISHED"]
     assert [run.info.status for run in runs_of(uri, "cell")] == ["FINISHED"]

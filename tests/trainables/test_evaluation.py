@@ -17,7 +17,14 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from tests.trainables.batches import batches
-from trainables.evaluation import LinearProbe, evaluate, knn_accuracy, retrieval_metrics, variance_metrics
+from trainables.evaluation import (
+    LinearProbe,
+    evaluate,
+    knn_accuracy,
+    linear_accuracy_within,
+    retrieval_metrics,
+    variance_metrics,
+)
 from trainables.evaluation.chunks import member_chunks
 
 
@@ -102,7 +109,33 @@ def test_knn_accuracy_equals_scikit_learns(digits_parts: tuple[Tensor, Tensor, T
     train, train_labels, test, test_labels = digits_parts
     reference = KNeighborsClassifier(5).fit(train[0].numpy(), train_labels[0].numpy())
     expected = reference.score(test[0].numpy(), test_labels[0].numpy())
-    assert float(knn_accuracy(test, test_labels, train, train_labels)[0]) == pytest.approx(expected, abs=1e-9)
+    assert float(knn_accuracy(test, test_labels, (train, train_labels))[0]) == pytest.approx(expected, abs=1e-9)
+
+
+def test_knn_accuracy_among_a_parts_own_samples_leaves_the_query_out(
+    digits_parts: tuple[Tensor, Tensor, Tensor, Tensor],
+) -> None:
+    _, _, test, test_labels = digits_parts
+    embeddings, labels = test[0].numpy(), test_labels[0].numpy()
+    neighbours = KNeighborsClassifier(5).fit(embeddings, labels).kneighbors(return_distance=False)  # without itself
+    votes = np.array([np.bincount(labels[row], minlength=10).argmax() for row in neighbours])
+    assert float(knn_accuracy(test, test_labels)[0]) == pytest.approx(float((votes == labels).mean()), abs=1e-9)
+
+
+def test_linear_accuracy_within_a_part_is_a_two_fold_cross_validation(
+    digits_parts: tuple[Tensor, Tensor, Tensor, Tensor],
+) -> None:
+    _, _, test, test_labels = digits_parts
+    embeddings, labels = test[0].numpy(), test_labels[0].numpy()
+    order = np.argsort(labels, kind="stable")
+    folds = [(order[::2], order[1::2]), (order[1::2], order[::2])]
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=5000, tol=1e-8))
+    correct = sum(
+        float(model.fit(embeddings[fit], labels[fit]).score(embeddings[held], labels[held])) * len(held)
+        for fit, held in folds
+    )
+    ours = float(linear_accuracy_within(test, test_labels)[0])
+    assert ours == pytest.approx(correct / len(labels), abs=2.01 / len(labels))
 
 
 def test_linear_probe_agrees_with_scikit_learns_logistic_regression(
@@ -132,8 +165,9 @@ def test_linear_probe_survives_a_collapsed_and_a_diverged_member(
 def test_evaluation_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(0)
     embeddings, labels = torch.randn(3, 50, 4, generator=generator), torch.arange(50).remainder(5).expand(3, -1)
-    whole = evaluate(embeddings, labels, embeddings, labels)
-    monkeypatch.setattr("trainables.evaluation.chunks._ELEMENTS", 333)
-    assert len(list(member_chunks(3, 50, 50))) > 3
-    for name, values in evaluate(embeddings, labels, embeddings, labels).items():
+    whole = evaluate(embeddings, labels, (embeddings, labels))
+    monkeypatch.setattr("trainables.evaluation.chunks._ELEMENTS", {"cpu": 333})
+    monkeypatch.setattr("trainables.evaluation.chunks._FEWEST_QUERIES", 1)
+    assert len(list(member_chunks(3, 50, 50, embeddings.device))) > 3
+    for name, values in evaluate(embeddings, labels, (embeddings, labels)).items():
         assert torch.equal(values, whole[name])

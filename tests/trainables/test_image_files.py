@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision.datasets import ImageFolder, StanfordCars
 
-from trainables.datasets.image_files import DatasetError, list_cars196, list_cub200, list_image_folder
-from trainables.datasets.images import check_leakage, decode_images
-
-SAMPLES = Path(os.environ.get("STUDY_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no sample data: set STUDY_TEST_DATA to their folder")
-
-
-def save(path: Path, seed: int, mode: str = "RGB", size: tuple[int, int] = (20, 14)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
-    Image.fromarray(pixels).convert(mode).save(path)
-    return path
+from tests.trainables.images import SAMPLES, needs_samples, save
+from trainables.datasets import DatasetError
+from trainables.datasets.image_files import list_cars196, list_cub200, list_image_folder
+from trainables.datasets.images import decode_images
+from trainables.datasets.listing import ImageListing
 
 
 @pytest.fixture
@@ -42,8 +33,9 @@ def cub(tmp_path: Path) -> Path:
 
 def test_cub200_is_read_in_its_official_layout(cub: Path) -> None:
     listing = list_cub200(cub)
-    assert [path.name for path in listing.paths] == ["x.jpg", "y.jpg", "x.jpg", "z.jpg"]
+    assert [Path(path).name for path in listing.images] == ["x.jpg", "y.jpg", "x.jpg", "z.jpg"]
     assert listing.labels == (0, 0, 1, 1)
+    assert listing.describe(3) == str(cub / "images" / "002.B" / "z.jpg")
     assert listing.classes == ("001.A", "002.B")
     assert listing.test == (False, True, True, False)
 
@@ -77,13 +69,13 @@ def test_a_folder_with_a_split_keeps_it_and_one_without_has_none(tmp_path: Path)
     (tmp_path / "split" / "train" / "cat" / "notes.txt").write_text("no image")
     listing = list_image_folder(tmp_path / "split")
     assert listing.classes == ("cat", "dog")
-    assert len(listing.paths) == 8
-    assert listing.test == tuple(path.parent.parent.name == "test" for path in listing.paths)
+    assert len(listing.images) == 8
+    assert listing.test == tuple(Path(path).parent.parent.name == "test" for path in listing.images)
     plain = list_image_folder(tmp_path / "split" / "train")
     assert plain.test is None
     theirs = ImageFolder(str(tmp_path / "split" / "test"))
     ours = list_image_folder(tmp_path / "split" / "test")
-    assert [(str(path), label) for path, label in zip(ours.paths, ours.labels, strict=True)] == theirs.samples
+    assert [(str(path), label) for path, label in zip(ours.images, ours.labels, strict=True)] == theirs.samples
 
 
 def test_folders_that_cannot_be_studied_are_named(tmp_path: Path) -> None:
@@ -92,14 +84,15 @@ def test_folders_that_cannot_be_studied_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="holds no images"):
         list_image_folder(tmp_path)
     save(tmp_path / "alone" / "one.png", 0)
-    with pytest.raises(DatasetError, match=r"alone: a class needs at least 2 images, this one has 1"):
+    with pytest.raises(DatasetError, match="class 'alone' needs at least 2 images, it has 1"):
         list_image_folder(tmp_path)
 
 
 def test_images_are_cut_square_and_greyscale_ones_have_three_channels(tmp_path: Path) -> None:
     save(tmp_path / "a" / "colour.png", 1)
     save(tmp_path / "a" / "grey.png", 2, mode="L")
-    pixels = decode_images(list_image_folder(tmp_path), 8)
+    pixels, digests = decode_images(list_image_folder(tmp_path), 8)
+    assert len(set(digests)) == 2
     assert (pixels.shape, pixels.dtype) == ((2, 3, 8, 8), torch.uint8)
     assert not torch.equal(pixels[0, 0], pixels[0, 1])
     assert torch.equal(pixels[1, 0], pixels[1, 1])
@@ -114,22 +107,37 @@ def test_a_broken_image_is_named(tmp_path: Path, content: bytes | None) -> None:
         decode_images(list_image_folder(tmp_path), 8)
 
 
-def test_an_image_on_both_sides_of_a_split_is_named(tmp_path: Path) -> None:
-    first = save(tmp_path / "a" / "1.png", 1)
-    save(tmp_path / "a" / "2.png", 2)
-    shutil.copy(first, tmp_path / "a" / "3.png")
+def test_many_threads_read_what_one_reads(tmp_path: Path) -> None:
+    for number in range(20):
+        save(tmp_path / "a" / f"{number}.jpg", number)
     listing = list_image_folder(tmp_path)
-    check_leakage(listing, torch.tensor([1]))
-    with pytest.raises(DatasetError, match=r"3\.png and .*1\.png are the same image"):
-        check_leakage(listing, torch.tensor([2]))
+    pixels, digests = decode_images(listing, 8, workers=4)
+    alone, same_digests = decode_images(listing, 8)
+    assert torch.equal(pixels, alone)
+    assert digests == same_digests
+    with Image.open(listing.images[7]) as image:
+        expected = ImageOps.fit(image.convert("RGB"), (8, 8), Image.Resampling.BICUBIC)
+    assert np.array_equal(pixels[7].permute(1, 2, 0).numpy(), np.array(expected))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_of_the_right_size_are_taken_as_they_are(channels: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 8, 8, channels), dtype=np.uint8)
+    listing = ImageListing(pixels[..., 0] if channels == 1 else pixels, [0] * 5, ["a"], None)
+    whole, digests = decode_images(listing, 8, channels)
+    assert np.array_equal(whole.permute(0, 2, 3, 1).numpy(), pixels)
+    scaled, same = decode_images(listing, 16, channels)
+    assert scaled.shape == (5, channels, 16, 16)
+    assert digests == same
 
 
 @needs_samples
 def test_cub200_samples_are_read_with_their_official_parts() -> None:
     listing = list_cub200(SAMPLES / "CUB_200_2011")
-    assert (len(listing.paths), len(listing.classes)) == (1342, 24)
+    assert (len(listing.images), len(listing.classes)) == (1342, 24)
     assert all(
-        listing.classes[label] == path.parent.name for path, label in zip(listing.paths, listing.labels, strict=True)
+        listing.classes[label] == Path(path).parent.name
+        for path, label in zip(listing.images, listing.labels, strict=True)
     )
     assert listing.test is not None
     assert 0.4 < sum(listing.test) / 1342 < 0.6
@@ -139,7 +147,7 @@ def test_cub200_samples_are_read_with_their_official_parts() -> None:
 def test_cars196_samples_agree_with_torchvisions_reader() -> None:
     listing = list_cars196(SAMPLES / "stanford_cars")
     assert listing.test is not None
-    ours = list(zip(listing.paths, listing.labels, listing.test, strict=True))
+    ours = list(zip(listing.images, listing.labels, listing.test, strict=True))
     for split, is_test in (("train", False), ("test", True)):
         theirs = StanfordCars(str(SAMPLES), split=split)
         assert [(str(path), label) for path, label, test in ours if test == is_test] == theirs._samples

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from trainables.datasets import Dataset, load_dataset
+from trainables.datasets import Dataset, load_vectors
 from trainables.history import History
 from trainables.losses import LOSSES
 from trainables.miners import MINERS
@@ -20,6 +20,7 @@ from trainables.training import train_pack
 DIGITS = Structure(
     dataset="digits",
     encoder="mlp",
+    split="closed",
     loss="triplet",
     miner="all",
     epochs=3,
@@ -28,6 +29,7 @@ DIGITS = Structure(
     samples_per_class=4,
     embedding_dim=30,  # no whole number of SIMD registers
     normalize=False,
+    augment=False,
     evaluate_every=2,
 )
 ALONE = Member(0.5, 1e-3, 7)
@@ -36,7 +38,7 @@ OTHERS = tuple(Member(margin, lr, seed) for margin in (0.2, 1.0) for lr in (3e-4
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    return load_dataset("digits")
+    return load_vectors("digits")
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +101,7 @@ def test_both_losses_see_the_same_batches_and_draws(digits: Dataset, sampler: st
 
 def test_seeds_differ_in_split_weights_and_batches(digits: Dataset) -> None:
     data = place(Pack(DIGITS, (ALONE, Member(0.5, 1e-3, 8))), digits, torch.device("cpu"))
-    assert not torch.equal(data.validation.positions[0], data.validation.positions[1])
+    assert not torch.equal(*data.validation[0].positions)
     inputs, _, _ = next(data.batches(1))
     assert not torch.equal(inputs[0], inputs[1])
     draws = [torch.rand(4, generator=stream("digits", seed, "weights")) for seed in (7, 8)]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tests.trainables.test_invariants import ALONE, DIGITS, points
-from trainables.datasets import load_dataset, split_dataset
+from trainables.datasets import load_vectors, split_dataset
 from trainables.loss_decay import LossDecay
 from trainables.objective import objective
 from trainables.placement import place
@@ -18,7 +18,7 @@ from trainables.training import train_pack
 
 def test_training_equals_a_plain_pytorch_loop() -> None:
     """One member against torch.nn, torch.optim and autograd, step by step from the same weights and batches."""
-    digits = load_dataset("digits")
+    digits = load_vectors("digits")
     structure = replace(DIGITS, miner="semihard", epochs=2)
     pack = Pack(structure, (ALONE,))
     data = place(pack, digits, torch.device("cpu"))
@@ -51,7 +51,7 @@ def test_training_equals_a_plain_pytorch_loop() -> None:
 
 
 def test_every_metric_is_recorded_when_it_should_be() -> None:
-    recorded = points(train_pack(Pack(DIGITS, (ALONE,)), load_dataset("digits")), 0)
+    recorded = points(train_pack(Pack(DIGITS, (ALONE,)), load_vectors("digits")), 0)
     evaluated = (
         "intra_variance",
         "inter_variance_normalized",
@@ -71,7 +71,7 @@ def test_every_metric_is_recorded_when_it_should_be() -> None:
 
 
 def test_training_improves_retrieval_on_digits() -> None:
-    recorded = points(train_pack(Pack(replace(DIGITS, epochs=8), (ALONE,)), load_dataset("digits")), 0)
+    recorded = points(train_pack(Pack(replace(DIGITS, epochs=8), (ALONE,)), load_vectors("digits")), 0)
     assert recorded[("test/map_at_r", 8)] > recorded[("test/map_at_r", 0)] + 0.2
     assert recorded[("test/recall_at_1", 8)] > 0.95
 
@@ -88,7 +88,7 @@ def test_sentence_20_loss_decay_is_the_first_epoch_at_a_tenth_of_the_untrained_l
 
 
 def test_splits_are_disjoint_stratified_and_share_their_test_part() -> None:
-    digits = load_dataset("digits")
+    digits = load_vectors("digits")
     first, second = split_dataset(digits, 0), split_dataset(digits, 1)
     assert torch.equal(first.test, second.test)
     assert not torch.equal(first.validation, second.validation)

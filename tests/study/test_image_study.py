@@ -1,0 +1,75 @@
+"""Studies of images, from the command to the verdicts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.models import get_model
+
+from analysis import load_study, verdicts
+from tests.trainables.images import SAMPLES, needs_samples, save_classes
+
+
+def study(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "study.run", "--preset", "demo", "--storage", str(folder), "--name", "images"]
+    places = ["--cache", str(folder / "cache"), "--data-root", str(SAMPLES)]
+    grid = ["--miners", "all", "--margins", "0.5", "--seeds", "8"]
+    return subprocess.run([*command, *places, *grid, *options], capture_output=True, text=True, check=False)
+
+
+def weights(folder: Path, backbone: str) -> str:
+    torch.manual_seed(0)
+    torch.save(get_model(backbone, weights=None).state_dict(), folder / f"{backbone}.pth")
+    return f"{backbone}={folder / backbone}.pth"
+
+
+def test_a_folder_of_ones_own_is_studied_with_two_encoders(tmp_path: Path) -> None:
+    birds = save_classes(tmp_path / "birds", 8, 8)
+    options = ["--datasets", f"folder:{birds}", "--split", "disjoint", "--epochs", "2", "--batch-size", "12"]
+    encoders = ["--encoder", "folder:birds=cnn,resnet18", "--weights", weights(tmp_path, "resnet18"), "--augment"]
+    done = study(tmp_path, *options, *encoders)
+    assert done.returncode == 0, done.stderr
+    for part in ("folder:birds (cnn, class-disjoint)", "folder:birds (resnet18, class-disjoint)"):
+        assert part in done.stdout
+    assert "preparing folder:birds for resnet18: 64/64 images" in done.stderr
+    runs = load_study("images", tmp_path)
+    assert len(runs) == 32
+    assert runs[["split", "sampler"]].drop_duplicates().to_numpy().tolist() == [["disjoint", "shuffle"]]
+    assert set(zip(runs["encoder"], runs["augmented"], strict=True)) == {("cnn", True), ("resnet18", False)}
+    table = verdicts(runs)
+    assert set(table["n"]) == {8}
+    assert all("encoder=cnn" in name or "encoder=resnet18" in name for name in table["dataset"])
+    assert not any("digest" in name for name in table["dataset"])
+    again = study(tmp_path, *options, *encoders)
+    assert "Nothing to train" in again.stdout
+    assert "preparing" not in again.stderr
+
+
+def test_what_is_missing_stops_a_study_before_it_leaves_a_trace(tmp_path: Path) -> None:
+    done = study(tmp_path / "results", "--datasets", "digits", "cifar10", "--data-root", str(tmp_path))
+    assert done.returncode == 2
+    assert "2 of the study's files are missing:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "results").rglob("*.parquet"))
+
+
+@needs_samples
+@pytest.mark.slow
+def test_the_real_samples_run_to_a_verdict(tmp_path: Path) -> None:
+    """MNIST with a CNN for one epoch; CUB-200 and CARS196 with a CNN and a ViT, and P x K batches."""
+    names = ["mnist=cnn", "cub200=cnn,vit_b_32", "cars196=cnn,vit_b_32+mlp"]
+    done = study(
+        tmp_path,
+        *["--datasets", "mnist", "cub200", "cars196", "--encoder", *names, "--epochs", "1", "--batch-size", "16"],
+        *["--weights", weights(tmp_path, "vit_b_32")],
+    )
+    assert done.returncode == 0, done.stderr
+    runs = load_study("images", tmp_path)
+    assert len(runs) == 5 * 16
+    assert set(runs.loc[runs["dataset"] == "cub200", "sampler"]) == {"pk"}
+    assert set(verdicts(runs)["n"]) == {8}
+    assert (runs.loc[runs["dataset"] == "mnist", "test/recall_at_1"] > 0.9).all()

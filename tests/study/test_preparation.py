@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torchvision.models import get_model
+
+from study import preparation
+from study.config import load_config
+from study.preparation import is_prepared, prepare
+from study.readings import Reading, find_readings
+from tests.trainables.images import save_classes
+from trainables.datasets import Dataset, DatasetError
+from trainables.datasets.synthetic import SyntheticOptions
+
+
+@pytest.fixture
+def birds(tmp_path: Path) -> Path:
+    return save_classes(tmp_path / "birds", 8, 10)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    torch.save(get_model("resnet18", weights=None).state_dict(), tmp_path / "mine.pth")
+    return tmp_path / "mine.pth"
+
+
+def find(birds: Path, encoders: str, **options: Any) -> list[Reading]:
+    options = {"datasets": [f"folder:{birds}"], "encoder": [f"folder:birds={encoders}"], "image_size": 16, **options}
+    return find_readings(load_config("demo", None, options))[0]
+
+
+def prepared(readings: list[Reading], cache: Path) -> dict[tuple[str, str], Dataset]:
+    return prepare(readings, cache, SyntheticOptions())[0]
+
+
+def test_each_dataset_is_prepared_once_and_shared_by_its_readings(
+    birds: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = find(birds, "cnn,mlp,resnet18,resnet18+mlp", weights=[f"resnet18={weights}"])
+    first = prepared(readings, tmp_path / "cache")
+    assert [tuple(first["folder:birds", name].inputs.shape) for name in ("cnn", "resnet18")] == [
+        (80, 3, 16, 16),
+        (80, 512),
+    ]
+    assert first["folder:birds", "cnn"] is first["folder:birds", "mlp"]
+    assert first["folder:birds", "resnet18"] is first["folder:birds", "resnet18+mlp"]
+    monkeypatch.setattr(preparation, "decode_images", None)
+    monkeypatch.setattr(preparation, "load_backbone", None)
+    again = prepared(readings, tmp_path / "cache")
+    for key, dataset in first.items():
+        assert torch.equal(dataset.inputs, again[key].inputs)
+        assert dataset.digest == again[key].digest
+    assert all(is_prepared(reading, tmp_path / "cache") for reading in readings)
+
+
+def test_the_same_images_elsewhere_have_the_same_digest_and_others_another(birds: Path, tmp_path: Path) -> None:
+    before = prepared(find(birds, "cnn"), tmp_path / "cache")["folder:birds", "cnn"]
+    moved = Path(shutil.copytree(birds, tmp_path / "elsewhere" / "birds", copy_function=shutil.copyfile))
+    assert prepared(find(moved, "cnn"), tmp_path / "other")["folder:birds", "cnn"].digest == before.digest
+    shutil.copy(moved / "class00" / "0.png", moved / "class00" / "extra.png")
+    assert not is_prepared(find(moved, "cnn")[0], tmp_path / "other")
+    after, warnings = prepare(find(moved, "cnn"), tmp_path / "other", SyntheticOptions())
+    assert after["folder:birds", "cnn"].digest != before.digest
+    assert "1 images are left out of training and validation" in warnings[0]
+    assert "extra.png" in warnings[0]
+
+
+def test_weights_are_part_of_what_features_are_known_by(birds: Path, weights: Path, tmp_path: Path) -> None:
+    digests = set()
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        torch.save(get_model("resnet18", weights=None).state_dict(), weights)
+        readings = find(birds, "resnet18", weights=[f"resnet18={weights}"])
+        digests.add(prepared(readings, tmp_path / "cache")["folder:birds", "resnet18"].digest)
+    assert len(digests) == 2
+
+
+@pytest.mark.parametrize("encoder", ["cnn", "resnet18"])
+def test_a_broken_image_is_named_and_leaves_no_entry(birds: Path, weights: Path, tmp_path: Path, encoder: str) -> None:
+    broken = birds / "class05" / "2.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    readings = find(birds, encoder, weights=[f"resnet18={weights}"])
+    with pytest.raises(DatasetError, match=r"class05/2\.png is broken or no image"):
+        prepared(readings, tmp_path / "cache")
+    assert not is_prepared(readings[0], tmp_path / "cache")

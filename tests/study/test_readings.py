@@ -1,0 +1,135 @@
+"""What a study finds of its datasets before it starts, and what it says of what it does not find."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torchvision.models import get_model
+
+from study.config import load_config
+from study.readings import Reading, ReadingsError, find_readings
+from tests.trainables.images import SAMPLES, needs_samples, save_classes
+
+
+def readings(root: Path, **options: Any) -> list[Reading]:
+    return find_readings(load_config("demo", None, {"data_root": root, **options}))[0]
+
+
+def fault(root: Path, **options: Any) -> str:
+    with pytest.raises(ReadingsError) as caught:
+        readings(root, **options)
+    return str(caught.value)
+
+
+@pytest.fixture(autouse=True)
+def _no_hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+@pytest.fixture
+def birds(tmp_path: Path) -> Path:
+    return save_classes(tmp_path / "birds", 8, 3)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    torch.save(get_model("resnet18", weights=None).state_dict(), tmp_path / "mine.pth")
+    return tmp_path / "mine.pth"
+
+
+def test_all_that_is_missing_stands_in_one_list(tmp_path: Path) -> None:
+    text = fault(tmp_path, datasets=["all", "folder:/nowhere/birds"])
+    assert text.startswith("6 of the study's files are missing:")
+    for part in (
+        "mnist\n",
+        f"{tmp_path}/MNIST",
+        f"{tmp_path}/cars196/{{train,test}}/<class>/*.jpg",
+        "weights of vit_b_32, for cifar10, cub200, cars196, folder:birds",
+        "vit_b_32-d86f8d99.pth in",
+        "--download fetches it, from https://download.pytorch.org/models/vit_b_32-d86f8d99.pth",
+        "--encoder cifar10=cnn cub200=cnn cars196=cnn folder:birds=cnn",
+        "the official download is gone",
+        "the folder /nowhere/birds",
+        "--skip-missing",
+    ):
+        assert part in text
+
+
+def test_what_is_missing_can_be_left_out(tmp_path: Path, birds: Path) -> None:
+    options = {"datasets": ["digits", "mnist", f"folder:{birds}"], "encoder": ["folder:birds=cnn,vit_b_32"]}
+    config = load_config("demo", None, {"data_root": tmp_path, "skip_missing": True, **options})
+    found, left_out = find_readings(config)
+    assert [(reading.dataset, reading.encoder) for reading in found] == [("digits", "mlp"), ("folder:birds", "cnn")]
+    assert left_out == [
+        "mnist read by cnn (mnist missing) is left out",
+        "folder:birds read by vit_b_32 (weights of vit_b_32 missing) is left out",
+    ]
+    assert "nothing is left" in fault(tmp_path, datasets=["mnist"], skip_missing=True)
+
+
+def test_what_cannot_be_downloaded_is_listed_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainables.datasets.downloads.CUB200_URL", "http://127.0.0.1:9/CUB_200_2011.tgz")
+    text = fault(tmp_path, datasets=["cub200"], encoder=["cub200=cnn"], download=True)
+    assert "downloading cub200 failed (" in text
+    assert "by hand: https://data.caltech.edu" in text
+
+
+def test_what_is_wrong_is_listed_even_when_missing_things_are_skipped(tmp_path: Path, birds: Path) -> None:
+    for path in (birds / "class03").iterdir():
+        path.unlink()
+    text = fault(tmp_path, datasets=[f"folder:{birds}", "mnist"], encoder=["folder:birds=cnn"], skip_missing=True)
+    assert "class 'class03' needs at least 2 images, it has 0" in text
+
+
+def test_splits_are_those_of_the_field_unless_asked_otherwise(tmp_path: Path, birds: Path, weights: Path) -> None:
+    (tmp_path / "cub200").symlink_to(birds)
+    options = {
+        "datasets": ["cub200", f"folder:{birds}", "digits"],
+        "encoder": ["cub200=resnet18", "folder:birds=cnn"],
+        "weights": [f"resnet18={weights}"],
+    }
+    assert [reading.split for reading in readings(tmp_path, **options)] == ["disjoint", "closed", "closed"]
+    assert [r.split for r in readings(tmp_path, split="disjoint", **options)] == ["disjoint", "disjoint", "closed"]
+    assert [r.split for r in readings(tmp_path, split="closed", **options)] == ["closed", "closed", "closed"]
+    first = readings(tmp_path, **options)[0]
+    assert (first.input_shape, first.weights, first.classes, first.samples) == ((512,), weights, 8, 24)
+
+
+def test_batches_are_p_x_k_where_a_shuffled_one_would_hold_few_images_of_a_class(tmp_path: Path, birds: Path) -> None:
+    options: dict[str, Any] = {"datasets": [f"folder:{birds}"], "encoder": ["folder:birds=cnn"]}
+
+    def sampler(**more: Any) -> str:
+        return readings(tmp_path, **options, **more)[0].sampler
+
+    assert sampler(batch_size=16) == "shuffle"  # two of each of 8 classes
+    assert sampler(batch_size=15) == "pk"
+    assert sampler(batch_size=8, split="disjoint") == "shuffle"  # two classes are trained on
+    assert sampler(batch_size=15, sampler="shuffle") == "shuffle"
+    assert sampler(sampler="pk") == "pk"
+    assert "batches of 7 do not hold two" in fault(tmp_path, **options, batch_size=7)
+
+
+def test_crops_and_flips_go_to_cnns_of_images_that_may_be_mirrored(tmp_path: Path, birds: Path, weights: Path) -> None:
+    (tmp_path / "mnist").symlink_to(birds)
+    found = readings(
+        tmp_path,
+        datasets=["digits", "mnist", f"folder:{birds}"],
+        encoder=["folder:birds=cnn,mlp,resnet18"],
+        weights=[f"resnet18={weights}"],
+        augment=True,
+    )
+    assert [(r.dataset, r.encoder) for r in found if r.augment] == [("folder:birds", "cnn")]
+
+
+@needs_samples
+def test_the_real_samples_are_found_in_their_official_layouts() -> None:
+    names = ["mnist", "cub200", "cars196"]
+    found = readings(SAMPLES, datasets=names, encoder=[f"{name}=cnn" for name in names])
+    assert [(r.samples, r.classes, r.input_shape) for r in found] == [
+        (70_000, 10, (1, 28, 28)),
+        (1342, 24, (3, 64, 64)),
+        (1315, 32, (3, 64, 64)),
+    ]

@@ -1,0 +1,166 @@
+"""The image datasets of the field, in the layouts in which they stand on their users' disks."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import pickle
+import struct
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torchvision.datasets import CIFAR10, MNIST
+
+from tests.trainables.images import SAMPLES, needs_samples, save
+from trainables.datasets import DatasetError, MissingFilesError
+from trainables.datasets.downloads import DownloadError, download_dataset, fetch_archive, unpack
+from trainables.datasets.official import MNIST_FILES, list_official
+
+
+def write_mnist(root: Path, train: int = 40, test: int = 20) -> Path:
+    raw = root / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for (images, labels), count in zip(MNIST_FILES, (train, test), strict=True):
+        pixels = rng.integers(0, 255, (count, 28, 28), dtype=np.uint8)
+        (raw / images).write_bytes(struct.pack(">IIII", 2051, count, 28, 28) + pixels.tobytes())
+        (raw / labels).write_bytes(struct.pack(">II", 2049, count) + (np.arange(count) % 10).astype(np.uint8).tobytes())
+    return raw
+
+
+@pytest.fixture
+def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CIFAR-10's files with a few random images, and their digests in place of the published ones."""
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+
+    def write(name: str, content: object) -> str:
+        data = pickle.dumps(content)
+        (folder / name).write_bytes(data)
+        return hashlib.md5(data).hexdigest()
+
+    def batch(name: str) -> list[str]:
+        data = rng.integers(0, 255, (20, 3072), dtype=np.uint8)
+        return [name, write(name, {"data": data, "labels": list(range(10)) * 2})]
+
+    monkeypatch.setattr(CIFAR10, "train_list", [batch(f"data_batch_{number}") for number in range(1, 6)])
+    monkeypatch.setattr(CIFAR10, "test_list", [batch("test_batch")])
+    classes = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    meta = {"filename": "batches.meta", "key": "label_names", "md5": write("batches.meta", {"label_names": classes})}
+    monkeypatch.setattr(CIFAR10, "meta", meta)
+    return folder
+
+
+@needs_samples
+def test_mnist_agrees_with_torchvisions_reader() -> None:
+    listing = list_official("mnist", SAMPLES)
+    for train in (True, False):
+        theirs = MNIST(str(SAMPLES), train=train)
+        ours = np.asarray(listing.test) != train
+        assert np.array_equal(np.asarray(listing.images)[ours], theirs.data.numpy())
+        assert np.array_equal(np.asarray(listing.labels)[ours], theirs.targets.numpy())
+
+
+def test_cifar10_agrees_with_torchvisions_reader(cifar: Path) -> None:
+    listing = list_official("cifar10", cifar.parent)
+    assert len(listing) == 120
+    for train in (True, False):
+        theirs = CIFAR10(str(cifar.parent), train=train)
+        ours = np.asarray(listing.test) != train
+        assert np.array_equal(np.asarray(listing.images)[ours], theirs.data)
+        assert np.asarray(listing.labels)[ours].tolist() == theirs.targets
+        assert list(listing.classes) == theirs.classes
+
+
+def test_a_cifar10_file_that_is_not_the_published_one_is_never_opened(cifar: Path) -> None:
+    (cifar / "data_batch_3").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
+    with pytest.raises(DatasetError, match=r"data_batch_3 is not the published file \(its md5 should be"):
+        list_official("cifar10", cifar.parent)
+    (cifar / "data_batch_3").unlink()
+    with pytest.raises(DatasetError, match=r"cannot read .*data_batch_3: no such file"):
+        list_official("cifar10", cifar.parent)
+
+
+def test_broken_mnist_files_are_named(tmp_path: Path) -> None:
+    raw = write_mnist(tmp_path)
+    assert len(list_official("mnist", tmp_path)) == 60
+    (images, labels), (test_images, _) = MNIST_FILES
+    whole = (raw / images).read_bytes()
+    (raw / images).write_bytes(whole[:-1000])
+    with pytest.raises(DatasetError, match=f"{images} is broken"):
+        list_official("mnist", tmp_path)
+    (raw / images).write_bytes(whole)
+    (raw / labels).write_bytes(struct.pack(">II", 2049, 39) + bytes(39))
+    with pytest.raises(DatasetError, match=f"{labels} has 39 labels for the 40 images of {images}"):
+        list_official("mnist", tmp_path)
+    (raw / test_images).unlink()
+    with pytest.raises(DatasetError):
+        list_official("mnist", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "cub200", "cars196"])
+def test_each_is_read_from_an_image_folder_too(name: str, tmp_path: Path) -> None:
+    for side in ("train", "test"):
+        for label in ("first", "second"):
+            for number in range(2):
+                save(tmp_path / name / side / label / f"{side}{number}.png", number)
+    listing = list_official(name, tmp_path)
+    assert (len(listing), list(listing.classes)) == (8, ["first", "second"])
+    assert sum(listing.test or ()) == 4
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "cub200", "cars196"])
+def test_what_is_missing_says_where_it_was_looked_for_and_where_it_stands(name: str, tmp_path: Path) -> None:
+    with pytest.raises(MissingFilesError) as caught:
+        list_official(name, tmp_path)
+    assert str(tmp_path / name) in caught.value.looked
+    assert caught.value.remedy
+    assert (name != "cars196") or "official download is gone" in caught.value.remedy
+
+
+def archive(path: Path, name: str) -> str:
+    with tarfile.open(path, "w:gz") as opened:
+        member = tarfile.TarInfo(name)
+        member.size = 4
+        opened.addfile(member, io.BytesIO(b"text"))
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """A web server for a test's folder."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_archives_are_fetched_whole_and_checked(tmp_path: Path, address: str) -> None:
+    digest = archive(tmp_path / "birds.tgz", "CUB/images.txt")
+    fetch_archive(f"{address}/birds.tgz", digest, tmp_path / "root")
+    assert (tmp_path / "root" / "CUB" / "images.txt").read_text() == "text"
+    assert [path.name for path in (tmp_path / "root").iterdir()] == ["CUB"]
+    with pytest.raises(RuntimeError):
+        fetch_archive(f"{address}/birds.tgz", "0" * 32, tmp_path / "other")
+    assert not (tmp_path / "other" / "CUB").exists()
+
+
+def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path) -> None:
+    archive(tmp_path / "evil.tgz", "../outside.txt")
+    with pytest.raises(tarfile.TarError):
+        unpack(tmp_path / "evil.tgz", tmp_path / "inside")
+    assert not (tmp_path / "outside.txt").exists()
+
+
+def test_a_download_that_fails_says_why(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainables.datasets.downloads.CUB200_URL", f"{address}/absent.tgz")
+    with pytest.raises(DownloadError, match="downloading cub200 failed"):
+        download_dataset("cub200", tmp_path / "root")
