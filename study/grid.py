@@ -16,8 +16,10 @@ from trainables.spec import Member, Pack, Structure
 # Not part of what determines a result: how often one looks.
 _NOT_IN_KEY = {"evaluate_every"}
 LARGEST_PACK = 32
-_PACK_BYTES = 1 << 30  # for what a step keeps of the activations of all members
-_COPIES = 4  # of the largest activation, roughly, that a step keeps
+_STEP_BYTES = 1 << 30  # for what a step keeps of the activations of all members
+_STEP_COPIES = 4  # of the largest activation, roughly, that a step keeps
+_EVALUATION_BYTES = 2 << 30  # for what an evaluation keeps of the embeddings of all members
+_EVALUATION_COPIES = 6  # of the embeddings, roughly: as they are, centred, standardised, and the probe's in double
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,13 @@ def make_packs(
 
 
 def pack_limits(config: StudyConfig, readings: Iterable[Reading]) -> dict[tuple[str, str], int]:
-    """How many members of each reading's packs keep the activations of a step within a gibibyte."""
+    """How many members a pack of each reading may have, for its steps and evaluations to stay within some memory."""
     limits = {}
     for reading in readings:
         encoder = make_encoder(reading.encoder, reading.input_shape, config.embedding_dim)
-        member_bytes = config.batch_size * encoder.width * 4 * _COPIES
-        limits[reading.dataset, reading.encoder] = max(1, _PACK_BYTES // member_bytes)
+        step = config.batch_size * encoder.width * 4 * _STEP_COPIES
+        evaluation = reading.samples * config.embedding_dim * 4 * _EVALUATION_COPIES
+        limits[reading.dataset, reading.encoder] = max(1, min(_STEP_BYTES // step, _EVALUATION_BYTES // evaluation))
     return limits
 
 
