@@ -19,10 +19,44 @@ def holm(p_values: Sequence[float] | Floats) -> Floats:
     Returns:
         (m,) adjusted p-values, in the order given.
     """
+    adjusted, order, ascending = _ordered(p_values)
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(ascending * factors), 1.0)
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float] | Floats) -> Floats:
+    """Benjamini and Hochberg's step-up adjusted p-values (1995); they control the false discovery rate.
+
+    Args:
+        p_values: (m,); NaN as for `holm`.
+
+    Returns:
+        (m,) adjusted p-values, in the order given.
+    """
+    adjusted, order, ascending = _ordered(p_values)
+    factors = len(order) / np.arange(1, len(order) + 1)
+    adjusted[order] = np.minimum(np.minimum.accumulate((ascending * factors)[::-1])[::-1], 1.0)
+    return adjusted
+
+
+def partial_conjunction(p_values: Sequence[float] | Floats, least: int) -> float:
+    """P-value against the null that fewer than `least` of the tested effects exist (Benjamini and Heller 2008).
+
+    With p-values in ascending order p_(1) to p_(k) it is (k - least + 1) p_(least), their form of Bonferroni's
+    method, which holds under any dependence.
+
+    Args:
+        p_values: (k,); NaN stands for a test that was not made, and counts as 1.
+        least: How many effects are claimed, from 1 to k.
+    """
+    values = np.sort(np.nan_to_num(np.asarray(p_values, dtype=np.float64), nan=1.0))
+    return float(min(1.0, (len(values) - least + 1) * values[least - 1]))
+
+
+def _ordered(p_values: Sequence[float] | Floats) -> tuple[Floats, npt.NDArray[np.intp], Floats]:
+    """An array of NaN for the result, the positions of the tests that were made by p-value, and those p-values."""
     values = np.asarray(p_values, dtype=np.float64)
-    adjusted = np.full_like(values, np.nan)
     made = np.flatnonzero(~np.isnan(values))
     order = made[np.argsort(values[made], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
-    return adjusted
+    return np.full_like(values, np.nan), order, values[order]

@@ -29,56 +29,56 @@ class SignFlip:
         return min(1.0, 2.0 * min(self.greater, self.less))
 
 
-def sign_flip_test(differences: Floats, null: float = 0.0) -> SignFlip:
-    """Permutation test of the mean of paired differences against `null`, by flipping signs.
+class SignFlips:
+    """Permutation tests of the mean of paired differences, by flipping signs, against any null.
 
     Under the null the differences are symmetric about it, so every pattern of signs is equally likely. With at most
     `EXACT_UP_TO` differences all patterns are enumerated; with more, `FLIPS` seeded random patterns are drawn and the
     observed one is added to them, which keeps the test valid.
-
-    Args:
-        differences: (n,), finite.
-        null: The mean under the null hypothesis.
-
-    Raises:
-        ValueError: If there is no difference, or one is not finite.
     """
-    shifted = np.asarray(differences, dtype=np.float64) - null
-    if shifted.size == 0 or not np.isfinite(shifted).all():
-        raise ValueError("the sign-flip test needs at least one difference, all of them finite")
-    signs = _signs(shifted.size)
-    means = signs @ shifted
-    observed = shifted.sum()
-    slack = _TIE * np.abs(shifted).sum()
-    added = 0 if shifted.size <= EXACT_UP_TO else 1
-    total = len(means) + added
-    greater = (np.count_nonzero(means >= observed - slack) + added) / total
-    less = (np.count_nonzero(means <= observed + slack) + added) / total
-    return SignFlip(float(greater), float(less))
+
+    def __init__(self, differences: Floats) -> None:
+        """Takes differences (n,).
+
+        Raises:
+            ValueError: If there is no difference, or one is not finite.
+        """
+        self._differences = np.asarray(differences, dtype=np.float64)
+        if self._differences.size == 0 or not np.isfinite(self._differences).all():
+            raise ValueError("the sign-flip test needs at least one difference, all of them finite")
+        signs, self._net = _signs(self._differences.size)
+        self._sums = signs @ self._differences
+
+    def test(self, null: float = 0.0) -> SignFlip:
+        """The test of the mean against `null`."""
+        sums = self._sums - null * self._net
+        shifted = self._differences - null
+        observed, slack = shifted.sum(), _TIE * np.abs(shifted).sum()
+        added = 0 if shifted.size <= EXACT_UP_TO else 1
+        total = len(sums) + added
+        greater = (np.count_nonzero(sums >= observed - slack) + added) / total
+        less = (np.count_nonzero(sums <= observed + slack) + added) / total
+        return SignFlip(float(greater), float(less))
+
+    def minimum_effect_p(self, rope: float) -> float:
+        """Two-sided p-value against the null that the mean lies within ±`rope`."""
+        return min(1.0, 2.0 * min(self.test(rope).greater, self.test(-rope).less))
+
+    def equivalence_p(self, rope: float) -> float:
+        """P-value against the null that the mean lies outside ±`rope`: the larger of two (Schuirmann 1987)."""
+        return max(self.test(-rope).greater, self.test(rope).less)
 
 
 @lru_cache(maxsize=8)
-def _signs(n: int) -> Floats:
+def _signs(n: int) -> tuple[Floats, Floats]:
+    """Patterns of signs [m, n], and how many more pluses than minuses each has [m]."""
     if n <= EXACT_UP_TO:
         patterns = np.arange(2**n)[:, None] >> np.arange(n)
-        return np.asarray(1.0 - 2.0 * (patterns & 1))
-    generator = np.random.default_rng(20251002 + n)
-    return np.asarray(generator.choice([-1.0, 1.0], size=(FLIPS, n)))
-
-
-def minimum_effect_p(differences: Floats, rope: float) -> float:
-    """Two-sided sign-flip p-value against the null that the mean lies within ±`rope`."""
-    above = sign_flip_test(differences, rope).greater
-    below = sign_flip_test(differences, -rope).less
-    return min(1.0, 2.0 * min(above, below))
-
-
-def equivalence_p(differences: Floats, rope: float) -> float:
-    """Two one-sided sign-flip tests: p-value against the null that the mean lies outside ±`rope`.
-
-    The larger of the two one-sided p-values (Schuirmann 1987).
-    """
-    return max(sign_flip_test(differences, -rope).greater, sign_flip_test(differences, rope).less)
+        signs = np.asarray(1.0 - 2.0 * (patterns & 1))
+    else:
+        generator = np.random.default_rng(20251002 + n)
+        signs = np.asarray(generator.choice([-1.0, 1.0], size=(FLIPS, n)))
+    return signs, signs.sum(axis=1)
 
 
 def paired_t_interval(differences: Floats, confidence: float = 0.95) -> tuple[float, float]:

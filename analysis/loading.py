@@ -31,6 +31,7 @@ PARAMETERS: Mapping[str, type] = {
     "normalized": bool,
     "augmented": bool,
 }
+_ONCE_WITHOUT = {"split": "closed", "augmented": False}  # what runs were before they recorded it
 TAGS = ("pack", "code_version", "data_digest")
 
 
@@ -115,7 +116,8 @@ def _finished_runs(name: str, tracking_uri: str) -> list[Any]:
 def _row(key: str, params: Mapping[str, Any], tags: Mapping[str, str], metrics: Mapping[str, float]) -> dict[str, Any]:
     row: dict[str, Any] = {"key": key, "diverged": tags["diverged"] != "false"}
     for name, kind in PARAMETERS.items():
-        row[name] = str(params[name]).lower() == "true" if kind is bool else kind(params[name])
+        value = params.get(name, _ONCE_WITHOUT.get(name, ""))
+        row[name] = str(value).lower() == "true" if kind is bool else kind(value)
     row.update({name: tags[name] for name in TAGS})
     row.update(metrics)
     return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,12 @@ class PairedSample:
     seeds: int
     diverged: dict[str, float]
     censored: dict[str, float]
+
+    @classmethod
+    def empty(cls) -> PairedSample:
+        """No seed at all."""
+        nothing = np.empty(0)
+        return cls(nothing, nothing, 0, dict.fromkeys(LOSSES, 0.0), dict.fromkeys(LOSSES, 0.0))
 
     @property
     def differences(self) -> Floats:
@@ -106,37 +113,51 @@ def _conditions(rows: pd.DataFrame) -> dict[str, set[tuple[str, float, float]]]:
 
 
 def pair_by_seed(rows: pd.DataFrame, metric: Metric) -> PairedSample:
-    """Averages a metric over the conditions of each seed and pairs the losses.
+    """`SeedTable.sample` of one metric."""
+    return SeedTable(rows).sample(metric)
 
-    Conditions are not replicates: they share their seed's data, weights and batches. A seed counts only if every
-    condition of both losses ended well; otherwise it is dropped whole, for both losses.
 
-    Args:
-        rows: Runs of one dataset, as `balanced_grid` gives them, not empty.
-        metric: What to compare.
+class SeedTable:
+    """The runs of one dataset laid out by seed and by loss and condition, once for all metrics."""
 
-    Raises:
-        ValueError: If a condition stands more than once under one seed and loss.
-    """
-    if rows.duplicated(["loss", "seed", *CONDITION]).any():
-        raise ValueError("a condition stands more than once under one seed and loss: pair the runs of one setting")
-    diverged = {loss: float(rows.loc[rows["loss"] == loss, "diverged"].mean()) for loss in LOSSES}
-    censored = dict.fromkeys(LOSSES, 0.0)
-    if metric.censored_by in rows:
-        for loss in LOSSES:
-            censored[loss] = float(rows.loc[(rows["loss"] == loss) & ~rows["diverged"], metric.censored_by].mean())
+    def __init__(self, rows: pd.DataFrame) -> None:
+        """Takes runs of one setting, not empty.
 
-    values = rows[metric.column] if metric.column in rows else pd.Series(np.nan, index=rows.index)
-    values = values.where(~rows["diverged"])
-    if metric.scale == "log":
-        values = np.log(values.clip(lower=FLOOR))
-    cells = rows.groupby(["loss", *CONDITION]).ngroup().to_numpy()
-    seeds, seed_names = pd.factorize(rows["seed"], sort=True)
-    table = np.full((len(seed_names), cells.max() + 1), np.nan)
-    table[seeds, cells] = values
-    loss_of_cell = np.empty(table.shape[1], dtype=object)
-    loss_of_cell[cells] = rows["loss"]
+        Raises:
+            ValueError: If a condition stands more than once under one seed and loss.
+        """
+        if rows.duplicated(["loss", "seed", *CONDITION]).any():
+            raise ValueError("a condition stands more than once under one seed and loss: pair the runs of one setting")
+        self._rows = rows
+        self._losses = rows["loss"].to_numpy()
+        self._diverged = rows["diverged"].to_numpy(dtype=bool)
+        self._cells = rows.groupby(["loss", *CONDITION]).ngroup().to_numpy()
+        self._seeds, names = pd.factorize(rows["seed"], sort=True)
+        self._shape = len(names), int(self._cells.max()) + 1
+        self._loss_of_cell = np.empty(self._shape[1], dtype=object)
+        self._loss_of_cell[self._cells] = self._losses
 
-    complete = table[~np.isnan(table).any(axis=1)]
-    triplet, contrastive = (complete[:, loss_of_cell == loss].mean(axis=1) for loss in LOSSES)
-    return PairedSample(triplet, contrastive, len(seed_names), diverged, censored)
+    def sample(self, metric: Metric) -> PairedSample:
+        """Averages a metric over the conditions of each seed and pairs the losses.
+
+        Conditions are not replicates: they share their seed's data, weights and batches. A seed counts only if every
+        condition of both losses ended well; otherwise it is dropped whole, for both losses.
+        """
+        rows, ended = self._rows, ~self._diverged
+        diverged = {loss: _mean(self._diverged[self._losses == loss]) for loss in LOSSES}
+        censored = dict.fromkeys(LOSSES, 0.0)
+        if metric.censored_by in rows:
+            flags = rows[metric.censored_by].to_numpy(float)
+            censored = {loss: _mean(flags[(self._losses == loss) & ended]) for loss in LOSSES}
+
+        table = np.full(self._shape, np.nan)
+        if metric.column in rows:
+            values = np.where(ended, rows[metric.column].to_numpy(float), np.nan)
+            table[self._seeds, self._cells] = np.log(np.maximum(values, FLOOR)) if metric.scale == "log" else values
+        complete = table[~np.isnan(table).any(axis=1)]
+        triplet, contrastive = (complete[:, self._loss_of_cell == loss].mean(axis=1) for loss in LOSSES)
+        return PairedSample(triplet, contrastive, self._shape[0], diverged, censored)
+
+
+def _mean(values: npt.NDArray[Any]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

@@ -33,11 +33,13 @@ class RunDescription:
         key: Hash of everything that determines the run's result.
         params: The run's parameters by name.
         tags: Where it came from (pack, code version, data digest), and ``diverged``.
+        sketch: Samples of its test embeddings in two dimensions, ``x``, ``y`` and ``label``; None where none was kept.
     """
 
     key: str
     params: Mapping[str, Value]
     tags: Mapping[str, str]
+    sketch: Mapping[str, list[float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,9 @@ def read_record(path: Path) -> PackRecord:
         raise BrokenRecordError(f"{path} is cut short or altered: move it away, and its runs are trained again")
     table = pq.read_table(io.BytesIO(content))
     description = json.loads(table.schema.metadata[_DESCRIPTION])
-    runs = tuple(RunDescription(run["key"], run["params"], run["tags"]) for run in description["runs"])
+    runs = tuple(
+        RunDescription(run["key"], run["params"], run["tags"], run.get("sketch")) for run in description["runs"]
+    )
     points = table.to_pandas(strings_to_categorical=True)
     return PackRecord(description["pack"], description["started"], description["finished"], runs, points)
 

@@ -1,33 +1,135 @@
-"""Verdict tables for people: Markdown and plain text."""
+"""Tables for people: verdicts, claims and slices as rows of text."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from analysis.comparison import rows_of
 from analysis.power import ALPHA
-from analysis.verdict_table import rows_of
-
-HEADINGS = ("dataset", "metric", "n", "triplet", "contrastive", "difference", "95% interval", "p (d = 0)", "verdict")
-_RIGHT = {"n", "triplet", "contrastive", "difference", "95% interval", "p (d = 0)"}
 
 
-def cells(row: dict[str, Any]) -> tuple[str, ...]:
-    """A verdict as text: shares in percent and points, ratios with a multiplication sign, epochs as they are."""
-    return (
-        str(row["dataset"]),
-        str(row["metric"]),
-        str(row["n"]),
-        _level(row["triplet"], row["scale"]),
-        _level(row["contrastive"], row["scale"]),
-        difference(row["difference"], row["scale"]),
-        interval(row),
-        p_text(row["p_corrected"]),
-        verdict_text(row),
+@dataclass(frozen=True)
+class TextTable:
+    """Cells of text under headings.
+
+    Attributes:
+        headings: One a column.
+        words: Positions of the columns that stand left; the others hold figures.
+        rows: One text a column each.
+    """
+
+    headings: tuple[str, ...]
+    words: frozenset[int]
+    rows: Sequence[tuple[str, ...]]
+
+
+VERDICT_HEADINGS = (
+    *("dataset", "metric", "n", "triplet", "contrastive", "difference", "95% interval", "p (d = 0)", "verdict"),
+)
+
+
+def verdict_rows(table: pd.DataFrame) -> TextTable:
+    """The verdicts: shares in percent and points, ratios with a multiplication sign, epochs as they are."""
+    rows = [
+        (
+            str(row["dataset"]),
+            str(row["metric"]),
+            str(row["n"]),
+            level(row["triplet"], row["scale"]),
+            level(row["contrastive"], row["scale"]),
+            difference(row["difference"], row["scale"]),
+            interval(row),
+            p_text(row["p_corrected"]),
+            verdict_text(row),
+        )
+        for row in rows_of(table)
+    ]
+    return TextTable(VERDICT_HEADINGS, frozenset({0, 1, 8}), rows)
+
+
+def evidence_rows(table: pd.DataFrame) -> TextTable:
+    """Effects, and the corrected p-values that decide: minimum effect, equivalence, difference from zero."""
+    headings = ("dataset", "metric", "d_z", "P(triplet > contrastive)", "meaningful")
+    tests = {
+        "p min. effect": "p_minimum_effect_corrected",
+        "p equivalence": "p_equivalence_corrected",
+        "p zero": "p_corrected",
+    }
+    lines = []
+    for row in rows_of(table):
+        if not row["n"]:
+            continue
+        effect = "-" if math.isnan(row["effect_size"]) else f"{row['effect_size']:.2f}"
+        chance = f"{row['probability']:.2f} [{row['probability_low']:.2f}, {row['probability_high']:.2f}]"
+        shown = (row["dataset"], row["metric"], effect, chance, "yes" if row["meaningful"] else "no")
+        lines.append((*shown, *(p_text(row[column]) for column in tests.values()), _more(row["more_seeds"])))
+    return TextTable((*headings, *tests, "more seeds to decide"), frozenset({0, 1, 4}), lines)
+
+
+def claim_rows(table: pd.DataFrame) -> TextTable:
+    """Claims by dataset, the source's figure beside ours."""
+    headings = (
+        "claim",
+        "dataset",
+        "verdict",
+        "n",
+        "triplet minus contrastive",
+        "95% interval",
+        "p (d = 0)",
+        "the paper",
     )
+    rows = []
+    for row in rows_of(table):
+        if row["dataset"] == "overall":
+            rows.append((str(row["claim"]), "overall", str(row["verdict"]), "", "", "", "", str(row["reason"])))
+            continue
+        reported = "-" if math.isnan(row["reported"]) else difference(row["reported"], row["scale"])
+        rows.append(
+            (
+                str(row["claim"]),
+                str(row["dataset"]),
+                str(row["verdict"]),
+                f"{row['n']:.0f}",
+                difference(row["difference"], row["scale"]),
+                interval(row),
+                p_text(row["p_corrected"]),
+                reported + (" (tried there)" if row["in_source"] else ""),
+            )
+        )
+    return TextTable(headings, frozenset({0, 1, 2, 7}), rows)
+
+
+def overall_rows(table: pd.DataFrame) -> TextTable:
+    """Overall verdicts by estimand and metric."""
+    headings = ("estimand", "metric", "datasets", "p triplet", "p contrastive", "p equivalent", "overall")
+    rows = [
+        (
+            str(row["estimand"]),
+            str(row["metric"]),
+            str(row["datasets"]),
+            *(p_text(row[f"p_{name}"]) for name in ("triplet", "contrastive", "equivalent")),
+            str(row["verdict"]),
+        )
+        for row in rows_of(table)
+    ]
+    return TextTable(headings, frozenset({0, 1, 6}), rows)
+
+
+def slice_rows(table: pd.DataFrame) -> TextTable:
+    """One row a slice and dataset, one column a metric."""
+    if table.empty:
+        return TextTable(("dataset", "slice"), frozenset({0, 1}), [])
+    wide = table.pivot_table(
+        index=["dataset", "slice"], columns="metric", values="verdict", aggfunc="first", sort=False
+    )
+    rows = [(*map(str, names), *map(str, values)) for names, values in zip(wide.index, wide.to_numpy(), strict=True)]
+    headings = ("dataset", "slice", *map(str, wide.columns))
+    return TextTable(headings, frozenset(range(len(headings))), rows)
 
 
 def verdict_text(row: dict[str, Any]) -> str:
@@ -62,51 +164,8 @@ def p_text(value: float) -> str:
     return "<0.0001" if value < 1e-4 else f"{value:.2g}"
 
 
-def markdown(headings: Sequence[str], words: Collection[int], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; the columns at the positions `words` stand left, those of figures right."""
-    rules = ["---" if position in words else "---:" for position in range(len(headings))]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (headings, rules, *rows))
-
-
-def markdown_table(table: pd.DataFrame) -> str:
-    """The verdicts as a Markdown table."""
-    words = {position for position, heading in enumerate(HEADINGS) if heading not in _RIGHT}
-    rows = [cells(row) for row in rows_of(table)]
-    return markdown(HEADINGS, words, [(*rest, f"**{verdict}**") for *rest, verdict in rows])
-
-
-def evidence_table(table: pd.DataFrame) -> str:
-    """Effects, and the corrected p-values that decide: minimum effect, equivalence, difference from zero."""
-    headings = ("dataset", "metric", "d_z", "P(triplet > contrastive)", "meaningful")
-    tests = {
-        "p min. effect": "p_minimum_effect_corrected",
-        "p equivalence": "p_equivalence_corrected",
-        "p zero": "p_corrected",
-    }
-    lines = []
-    for row in rows_of(table):
-        if not row["n"]:
-            continue
-        effect = "-" if math.isnan(row["effect_size"]) else f"{row['effect_size']:.2f}"
-        chance = f"{row['probability']:.2f} [{row['probability_low']:.2f}, {row['probability_high']:.2f}]"
-        shown = (row["dataset"], row["metric"], effect, chance, "yes" if row["meaningful"] else "no")
-        lines.append((*shown, *(p_text(row[column]) for column in tests.values())))
-    return markdown((*headings, *tests), {0, 1, 4}, lines)
-
-
-def terminal_table(table: pd.DataFrame) -> str:
-    """The verdicts in aligned columns, a blank line between datasets."""
-    rows = [cells(row) for row in rows_of(table)]
-    widths = [max(len(line[i]) for line in [HEADINGS, *rows]) for i in range(len(HEADINGS))]
-    lines = [_aligned(HEADINGS, widths), "  ".join("-" * width for width in widths)]
-    for previous, row in zip([None, *rows], rows, strict=False):
-        if previous and previous[0] != row[0]:
-            lines.append("")
-        lines.append(_aligned(row, widths))
-    return "\n".join(lines)
-
-
-def _level(value: float, scale: str) -> str:
+def level(value: float, scale: str) -> str:
+    """A loss's own value in its unit."""
     if math.isnan(value):
         return "-"
     if scale == "share":
@@ -114,9 +173,32 @@ def _level(value: float, scale: str) -> str:
     return f"{value:.3g}" if scale == "log" else f"{value:.1f}"
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+def markdown(headings: Sequence[str], words: Collection[int], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; the columns at the positions `words` stand left, those of figures right."""
+    rules = ["---" if position in words else "---:" for position in range(len(headings))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (headings, rules, *rows))
+
+
+def terminal(table: TextTable) -> str:
+    """Aligned columns, a blank line where the first column changes."""
+    widths = [max(len(line[i]) for line in (table.headings, *table.rows)) for i in range(len(table.headings))]
+    lines = [_aligned(table.headings, widths, table.words), "  ".join("-" * width for width in widths)]
+    for previous, row in zip([None, *table.rows], table.rows, strict=False):
+        if previous and previous[0] != row[0]:
+            lines.append("")
+        lines.append(_aligned(row, widths, table.words))
+    return "\n".join(lines)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int], words: Collection[int]) -> str:
     parts = [
-        text.rjust(width) if heading in _RIGHT else text.ljust(width)
-        for text, width, heading in zip(row, widths, HEADINGS, strict=True)
+        text.ljust(width) if position in words else text.rjust(width)
+        for position, (text, width) in enumerate(zip(row, widths, strict=True))
     ]
     return "  ".join(parts).rstrip()
+
+
+def _more(value: float) -> str:
+    if math.isnan(value):
+        return ""
+    return "any number" if math.isinf(value) else f"{value:.0f}"

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from study import fields as f
 from trainables.datasets.registry import DATASETS, kind_of, study_name
 from trainables.datasets.synthetic import SyntheticOptions
+from trainables.encoders import backbone_of
 from trainables.losses import LOSSES
 from trainables.miners import MINERS
 
@@ -23,7 +24,7 @@ DEFAULT_PRESET = "sweep"
 # The fields that are options of the command; the others are for YAML files.
 LIST_OPTIONS = ("datasets", "encoder", "weights", "losses", "miners", "margins", "lrs", "seeds")
 VALUE_OPTIONS = (
-    *("split", "epochs", "batch_size", "sampler", "embedding_dim", "pack_size"),
+    *("split", "tuning_seeds", "epochs", "batch_size", "sampler", "embedding_dim", "pack_size"),
     *("name", "storage", "data_root", "cache", "tracking_uri", "address"),
 )
 SWITCHES = ("normalize", "augment", "download", "skip_missing")
@@ -58,6 +59,9 @@ class StudyConfig(BaseModel):
     margins: f.Positives = Field(description="on d (contrastive) or d^2 (triplet, miners)")
     lrs: f.Positives = Field(description="learning rates of Adam")
     seeds: f.Seeds = Field(description="how many, or which")
+    tuning_seeds: Annotated[int, Field(ge=1)] = Field(
+        default=3, description="seeds that choose hyperparameters; the others confirm"
+    )
     epochs: f.Count = Field(default=50, description="nothing stops a run early")
     batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = Field(default=64, description="samples in a batch")
     sampler: f.Sampler = Field(
@@ -123,6 +127,10 @@ class StudyConfig(BaseModel):
             odd = next((name for name in encoders if name not in ("linear", "mlp")), None)
             if odd and not kind_of(dataset).channels:
                 raise ValueError(f"--encoder {dataset}={odd}: {dataset} holds vectors, no images: choose linear or mlp")
+        backbones = {backbone_of(encoder) for _, encoder in self.readings()}
+        unused = next((name for name in self.weights if name not in backbones), None)
+        if unused:
+            raise ValueError(f"--weights {unused}=...: no encoder of this study is the backbone {unused!r}")
         if self.augment and not any(augments(dataset, encoder) for dataset, encoder in self.readings()):
             raise ValueError("--augment: no dataset of this study is read by a cnn that could take it (never mnist)")
         return self

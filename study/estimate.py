@@ -13,7 +13,7 @@ from study.readings import Reading
 from trainables.backbones import load_backbone, published_weights
 from trainables.datasets import Dataset, make_dataset
 from trainables.datasets.listing import read_image
-from trainables.datasets.splits import epoch_samples
+from trainables.datasets.splits import TEST_SHARE, VALIDATION_SHARE, epoch_samples
 from trainables.encoders import backbone_of
 from trainables.spec import Member, Pack, Structure
 from trainables.training import train_pack
@@ -23,6 +23,7 @@ _MEMBERS = 3
 _MEASURED_WHOLE = 4000  # samples up to which a dataset of vectors is tried at its full size
 _TRIED_IMAGES = 6
 _FEW_CLASSES = 12
+_LEAST_OF_A_CLASS = 12  # samples in a stand-in
 _FORWARD_SHARE = 1 / 3  # of a training step's arithmetic
 
 
@@ -76,12 +77,20 @@ def _extrapolate(
     few = _stand_in(reading, 4 * structure.batch_size + 8 * _FEW_CLASSES, _FEW_CLASSES)
     members = 1 if reading.encoder == "cnn" else _MEMBERS
     step = _measure(structure, few, members, last=3)[0] / max(epoch_samples(few) // structure.batch_size, 1)
-    nominal = epoch_samples(_stand_in(replace(reading, input_shape=(1,)), reading.samples))
-    key = structure.split, structure.embedding_dim
+    key = structure.split, reading.classes
     if key not in evaluation_of:
         evaluation_of[key] = _evaluation_seconds(structure, reading)
     forward = _FORWARD_SHARE * step / structure.batch_size * reading.samples
-    return step * (nominal // structure.batch_size), evaluation_of[key](reading.samples) + forward
+    steps = max(_epoch_samples(reading) // structure.batch_size, 1)
+    return step * steps, evaluation_of[key](reading.samples) + forward
+
+
+def _epoch_samples(reading: Reading) -> int:
+    """About how many samples an epoch has."""
+    test = 0.5 if reading.split == "disjoint" else TEST_SHARE
+    if reading.split == "closed" and reading.listing is not None and reading.listing.test is not None:
+        test = sum(reading.listing.test) / reading.samples
+    return round(reading.samples * (1 - test) * (1 - VALIDATION_SHARE))
 
 
 def _evaluation_seconds(structure: Structure, reading: Reading) -> Callable[[int], float]:
@@ -96,9 +105,11 @@ def _evaluation_seconds(structure: Structure, reading: Reading) -> Callable[[int
 
 
 def _stand_in(reading: Reading, samples: int, classes: int | None = None) -> Dataset:
-    """Random data of a reading's shape, with classes of one size."""
+    """Random data of a reading's shape, with classes of one size, none of them too small to be split."""
     generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(samples) % (classes or reading.classes)
+    count = max(min(classes or reading.classes, samples // _LEAST_OF_A_CLASS), 2 if reading.split == "closed" else 7)
+    samples = max(samples, count * _LEAST_OF_A_CLASS)
+    labels = torch.arange(samples) % count
     if len(reading.input_shape) == 3:
         inputs = torch.randint(0, 256, (samples, *reading.input_shape), generator=generator, dtype=torch.uint8)
     else:
@@ -109,14 +120,16 @@ def _stand_in(reading: Reading, samples: int, classes: int | None = None) -> Dat
 def _measure(structure: Structure, dataset: Dataset, count: int = _MEMBERS, last: int = 5) -> tuple[float, float]:
     """Seconds of an epoch and of an evaluation, for one of `count` members, from packs of 1 and of `last` epochs."""
     members = tuple(Member(1.0, 1e-3, seed) for seed in range(count))
+    device = device_here()
+    clock = time.thread_time if device.type == "cpu" else time.perf_counter  # the driver's other threads may be busy
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         seconds = []
         for epochs in (1, 1, last):  # the first one warms up
-            started = time.thread_time()  # the driver's other threads may be busy
-            train_pack(Pack(replace(structure, epochs=epochs, evaluate_every=epochs), members), dataset)
-            seconds.append((time.thread_time() - started) / count)
+            started = clock()
+            train_pack(Pack(replace(structure, epochs=epochs, evaluate_every=epochs), members), dataset, device)
+            seconds.append((clock() - started) / count)
     finally:
         torch.set_num_threads(threads)
     epoch = max(seconds[2] - seconds[1], 0.0) / (last - 1)

@@ -84,19 +84,22 @@ def _known_dataset(value: str) -> str:
     return value
 
 
-def _assignments(value: Any) -> Any:
-    """A mapping, from ``["name=value", ...]`` too; what comes first stays."""
-    values = [value] if isinstance(value, str) else value
-    if not isinstance(values, (list, tuple)):
-        return value
-    pairs = [str(item).rpartition("=") for item in values]
-    wrong = next((item for item, (name, _, _) in zip(values, pairs, strict=True) if not name), None)
-    if wrong is not None:
-        raise ValueError(f"{wrong!r} should be NAME=VALUE, as in mnist=cnn")
-    result: dict[str, Any] = {}
-    for name, _, part in pairs:
-        result[name] = [*result[name], part] if name in result else [part]
-    return result
+def _assignments(example: str, paths: bool) -> BeforeValidator:
+    """A mapping, from ``["name=value", ...]`` too; the name may be a path, or else (`paths`) the value may be one."""
+
+    def parse(value: Any) -> Any:
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, (list, tuple)):
+            return value
+        result: dict[str, Any] = {}
+        for item in values:
+            name, sign, part = str(item).partition("=") if paths else str(item).rpartition("=")
+            if not (name and sign and part):
+                raise ValueError(f"{item!r} should be NAME=VALUE, as in {example}")
+            result.setdefault(name, []).append(part)
+        return result
+
+    return BeforeValidator(parse)
 
 
 def _single(value: Any) -> Any:
@@ -124,7 +127,6 @@ def _absolute(value: Path) -> Path:
 _NotEmpty = Field(min_length=1)
 _Distinct = AfterValidator(_distinct)
 _Listed = BeforeValidator(_as_list)
-_Assigned = BeforeValidator(_assignments)
 
 _Dataset = Annotated[str, AfterValidator(_known_dataset)]
 _Encoder = Annotated[str, AfterValidator(_known_encoder)]
@@ -134,8 +136,11 @@ _Seed = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Datasets = Annotated[tuple[_Dataset, ...], BeforeValidator(_all_datasets), _NotEmpty, _Distinct]
-Encoders = Annotated[dict[str, Annotated[tuple[_Encoder, ...], _Listed, _NotEmpty]], _Assigned]
-Files = Annotated[dict[str, Annotated[Folder, BeforeValidator(_single)]], _Assigned]
+Encoders = Annotated[
+    dict[str, Annotated[tuple[_Encoder, ...], _Listed, _NotEmpty]], _assignments("mnist=cnn", paths=False)
+]
+_File = Annotated[Folder, BeforeValidator(_single)]
+Files = Annotated[dict[str, _File], _assignments("vit_b_32=FILE", paths=True)]
 Split = Annotated[str, _one_of("split", SPLITS)]
 Sampler = Annotated[str, _one_of("sampler", ["auto", *SAMPLERS])]
 Losses = Annotated[tuple[Annotated[str, _one_of("loss", LOSSES)], ...], _Listed, _NotEmpty, _Distinct]

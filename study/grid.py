@@ -94,7 +94,7 @@ def pack_limits(config: StudyConfig, readings: Iterable[Reading]) -> dict[tuple[
     for reading in readings:
         encoder = make_encoder(reading.encoder, reading.input_shape, config.embedding_dim)
         step = config.batch_size * encoder.width * 4 * _STEP_COPIES
-        evaluation = reading.samples * config.embedding_dim * 4 * _EVALUATION_COPIES
+        evaluation = reading.samples * (config.embedding_dim * _EVALUATION_COPIES + reading.classes * 3) * 4
         limits[reading.dataset, reading.encoder] = max(1, min(_STEP_BYTES // step, _EVALUATION_BYTES // evaluation))
     return limits
 
@@ -115,7 +115,9 @@ def _digest_of_shared(structure: Structure, reading: Reading, config: StudyConfi
         del fields["samples_per_class"]
     if structure.dataset == "synthetic":
         fields["synthetic"] = asdict(config.synthetic)
-    if reading.listing is not None and len(reading.input_shape) == 3:
+    if reading.weights is not None:
+        fields["weights"] = reading.treatment["weights"]
+    elif reading.listing is not None:
         fields["image_size"] = reading.input_shape[1]
     return json.dumps(fields, sort_keys=True)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
+from analysis.inference import smallest_p
 from analysis.pairing import LOSSES
 from analysis.power import LEAST_SEEDS, family_power, seeds_needed
 from study.config import StudyConfig
@@ -71,20 +73,28 @@ def power_warnings(config: StudyConfig, datasets: int) -> list[str]:
         config: The study.
         datasets: How many readings of datasets it has.
     """
-    seeds = len(config.seeds)
+    seeds, tuning = len(config.seeds), config.tuning_seeds
     if not set(LOSSES) <= set(config.losses):
         return ["with one loss alone there is nothing to compare: no verdict will be given"]
-    warnings = []
+    enough = seeds_needed(datasets, tuning)
     if seeds < LEAST_SEEDS:
+        return [
+            f"{seeds} seeds are too few for any verdict (at least {LEAST_SEEDS}; with theirs p is at least "
+            f"{smallest_p(seeds):.2g}): all will read `insufficient`; --seeds {enough} can give all"
+        ]
+    warnings = []
+    if seeds - tuning < LEAST_SEEDS:
         warnings.append(
-            f"{seeds} seeds are too few for any verdict (at least {LEAST_SEEDS}): all will read `insufficient`"
+            f"{tuning} of {seeds} seeds tune, and {max(seeds - tuning, 0)} are too few to confirm (at least "
+            f"{LEAST_SEEDS}): which loss performs better, tuned, will read `insufficient`; --seeds {enough} can tell"
         )
-    helpless = [power for power in family_power(seeds, datasets) if not power.can_reject]
+    helpless = [power for power in family_power(seeds, datasets, tuning) if not power.can_reject]
+    helpless = [power for power in helpless if power.seeds >= LEAST_SEEDS]
     if helpless:
-        families = ", ".join(f"{power.family} {power.threshold:.2g}" for power in helpless)
+        families = ", ".join(f"{p.family} {p.estimand} {p.smallest:.2g} > {p.threshold:.2g}" for p in helpless)
         warnings.append(
-            f"with {seeds} seeds p is at least {helpless[0].smallest:.2g}, but the first test of a family must reach "
-            f"(Holm): {families}; these cannot reject; --seeds {seeds_needed(datasets)} can"
+            "these tests cannot reject whatever comes out, their smallest p being above the first threshold (Holm): "
+            f"{families}; --seeds {enough} can"
         )
     return warnings
 
@@ -92,11 +102,15 @@ def power_warnings(config: StudyConfig, datasets: int) -> list[str]:
 def _test_lines(config: StudyConfig, datasets: int) -> list[str]:
     if not set(LOSSES) <= set(config.losses):
         return []
-    powers = family_power(len(config.seeds), datasets)
-    text = ", ".join(f"{power.family} {power.tests}" for power in powers)
-    return [
-        f"  tests      triplet minus contrastive, paired by seed: {text}; smallest p reachable {powers[0].smallest:.2g}"
-    ]
+    lines: list[str] = []
+    powers = family_power(len(config.seeds), datasets, config.tuning_seeds)
+    for estimand, group in groupby(powers, key=lambda power: power.estimand):
+        families = list(group)
+        counts = ", ".join(f"{power.family} {power.tests}" for power in families)
+        seeds, smallest = families[0].seeds, families[0].smallest
+        label = "tests      " if not lines else "           "
+        lines.append(f"  {label}{estimand}, {seeds} seeds: {counts}; smallest p reachable {smallest:.2g}")
+    return lines
 
 
 def _figures(values: Sequence[float]) -> str:

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from study.progress import Bar
 from study.readings import Reading
-from trainables.backbones import features, load_backbone, published_weights
+from trainables.backbones import features, load_backbone
 from trainables.datasets import Dataset, load_vectors, make_dataset
 from trainables.datasets.cache import Prepared, entry_folder, prepared_once
-from trainables.datasets.digests import file_digest
 from trainables.datasets.images import decode_images
 from trainables.datasets.listing import ImageListing, fingerprint, read_image
 from trainables.datasets.synthetic import SyntheticOptions
@@ -50,7 +49,7 @@ def prepare(
             prepared = _prepared(reading, reading.listing, backbone, cache)
             labels = torch.tensor(reading.listing.labels)
             test = None if reading.listing.test is None else torch.tensor(reading.listing.test)
-            content = f"{prepared.content} {json.dumps(_treatment(reading), sort_keys=True)}"
+            content = f"{prepared.content} {json.dumps(reading.treatment, sort_keys=True)}"
             dataset = make_dataset(
                 reading.dataset, prepared.inputs, labels, reading.split, test, prepared.twins, content
             )
@@ -116,14 +115,5 @@ def _embed(
 
 
 def _entry(reading: Reading, listing: ImageListing, backbone: str | None, cache: Path) -> Path:
-    recipe = {"images": fingerprint(listing), **_treatment(reading)}
+    recipe = {"images": fingerprint(listing), **reading.treatment}
     return entry_folder(cache, f"{reading.dataset} {backbone or 'pixels'}", recipe)
-
-
-def _treatment(reading: Reading) -> dict[str, object]:
-    """All that happens to an image on its way into the cache."""
-    backbone = backbone_of(reading.encoder)
-    if backbone is None or reading.weights is None:
-        return {"shape": reading.input_shape}
-    transforms = str(published_weights(backbone).transforms())
-    return {"backbone": backbone, "weights": file_digest(reading.weights), "transforms": transforms}

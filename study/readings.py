@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import torch
 
 from study.config import StudyConfig, augments
 from trainables.backbones import feature_dim, find_weights, published_weights, weight_file_name
-from trainables.datasets import DatasetError, MissingFilesError
+from trainables.datasets import DatasetError, MissingFilesError, make_dataset
+from trainables.datasets.digests import file_digest
 from trainables.datasets.downloads import download_dataset, download_weights
 from trainables.datasets.listing import ImageListing
 from trainables.datasets.official import OFFICIAL
@@ -47,6 +51,15 @@ class Reading:
     input_shape: tuple[int, ...]
     listing: ImageListing | None = field(default=None, repr=False)
     weights: Path | None = None
+
+    @cached_property
+    def treatment(self) -> dict[str, Any]:
+        """All that happens to an image before it is inputs."""
+        backbone = backbone_of(self.encoder)
+        if backbone is None or self.weights is None:
+            return {"shape": self.input_shape}
+        transforms = str(published_weights(backbone).transforms())
+        return {"backbone": backbone, "weights": file_digest(self.weights), "transforms": transforms}
 
 
 class ReadingsError(RuntimeError):
@@ -101,6 +114,12 @@ class _Search:
             self.left_out.append(f"{name} read by {encoder} ({lacking} missing)")
             return None
         split = config.split if config.split and kind.either_split else kind.split
+        try:
+            _check_size(name, listing, split)
+        except DatasetError as error:
+            if str(error) not in self.wrong:
+                self.wrong.append(str(error))
+            return None
         classes = len(listing.classes)
         side = kind.side or config.image_size
         return Reading(
@@ -183,6 +202,12 @@ class _Search:
         except DatasetError as error:
             self.wrong.append(str(error))
         return None
+
+
+def _check_size(name: str, listing: ImageListing, split: str) -> None:
+    """Raises what making the dataset would, without its inputs."""
+    test = None if listing.test is None else torch.tensor(listing.test)
+    make_dataset(name, torch.empty(len(listing), 0), torch.tensor(listing.labels), split, test)
 
 
 def _downloads(name: str) -> bool:

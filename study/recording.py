@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -13,13 +14,16 @@ import pandas as pd
 from analysis.records import PackRecord, RunDescription, write_record
 from study.grid import Run, pack_id
 from study.tracking import TrackingError, TrackingSink
-from trainables.history import History
+from trainables.history import History, Sketch
 
 
 def make_record(
-    runs: Sequence[Run], history: History, seconds: float, code_version: str, data_digest: str
+    runs: Sequence[Run], history: History, seconds: float, code_version: str, data_digest: str, sketched_seed: int
 ) -> PackRecord:
-    """The record of a pack that has just ended, from its history, whose members are `runs` in order."""
+    """The record of a pack that has just ended, from its history, whose members are `runs` in order.
+
+    Embeddings are sketched for runs of one seed alone: a report shows one of each loss.
+    """
     pack = pack_id(runs)
     descriptions, columns = [], {"key": [], "metric": [], "epoch": [], "value": []}  # type: ignore[var-annotated]
     for member, run in enumerate(runs):
@@ -30,7 +34,8 @@ def make_record(
             "data_digest": data_digest,
             "diverged": "false" if diverged is None else f"epoch {diverged}",
         }
-        descriptions.append(RunDescription(run.key, run_params(run), tags))
+        sketch = history.sketches[member] if run.member.seed == sketched_seed and diverged is None else None
+        descriptions.append(RunDescription(run.key, run_params(run), tags, _rounded(sketch) if sketch else None))
         for metric, epoch, value in history.points(member):
             columns["key"].append(run.key)
             columns["metric"].append(metric)
@@ -39,6 +44,17 @@ def make_record(
     points = pd.DataFrame(columns).astype({"epoch": "int32", "value": "float64"})
     finished = time.time()
     return PackRecord(pack, round((finished - seconds) * 1000), round(finished * 1000), tuple(descriptions), points)
+
+
+def _rounded(sketch: Sketch) -> dict[str, list[float]]:
+    """Four digits are more than a picture shows."""
+    scale = max(map(abs, (*sketch.x, *sketch.y)), default=0.0) or 1.0
+    digits = 4 - math.ceil(math.log10(scale))
+    return {
+        "x": [round(x, digits) for x in sketch.x],
+        "y": [round(y, digits) for y in sketch.y],
+        "label": [*sketch.label],
+    }
 
 
 def run_params(run: Run) -> dict[str, str | int | float | bool]:

@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from analysis.records import BrokenRecordError, PackRecord, read_records, records_folder
-from analysis.report import build_report
+from analysis.report import build_report, report_folder
 from study.config import StudyConfig
 from study.estimate import estimate
 from study.grid import Run, expand, make_packs, pack_limits
@@ -67,7 +67,12 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
         StudyError: If something keeps the study from starting or going on; what is recorded stays.
     """
     if only_plan:
-        return _session(config, only_plan)
+        try:
+            return _session(config, only_plan)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StudyError(str(error)) from None
     _check_storage(config.storage)
     folder = config.storage / config.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,9 +93,10 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
 
 def _session(config: StudyConfig, only_plan: bool) -> int:
     situation = _look_around(config)
+    folder = config.storage / config.name
     with ThreadPoolExecutor(1) as background:
         # Opening the database and measuring the speed take seconds each, and one does not need the other.
-        opening = None if only_plan else background.submit(open_sink, _uri(config), config.name)
+        opening = None if only_plan else background.submit(open_sink, _uri(config), config.name, folder / "artifacts")
         _print_plan(config, situation)
         sink = _opened(opening)
     if sink is None:
@@ -108,7 +114,7 @@ def _session(config: StudyConfig, only_plan: bool) -> int:
     untracked = recorder.close()
     if untracked:
         failures.append(f"MLflow is incomplete ({untracked}); run the same command again to fill it from the records")
-    _report(config)
+    failures += _report(config, sink)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     return 1 if failures else 0
@@ -154,12 +160,23 @@ def _look_around(config: StudyConfig) -> Situation:
 
 
 def _prepare(config: StudyConfig, situation: Situation) -> dict[tuple[str, str], Dataset]:
-    """The datasets of the runs that are missing; those of recorded runs must be as they were."""
+    """The datasets of the runs that are missing; those of recorded runs must be as they were.
+
+    What is recorded whole and is not in the cache is not prepared just to be compared.
+    """
+    needed, others = situation.needed, [r for r in situation.readings if r not in situation.needed]
+    at_hand = [reading for reading in others if is_prepared(reading, config.cache)]
     try:
-        datasets, warnings = prepare(situation.needed, config.cache, config.synthetic)
+        datasets, warnings = prepare([*needed, *at_hand], config.cache, config.synthetic)
     except DatasetError as error:
         raise StudyError(str(error)) from None
     _warn(warnings)
+    _warn(
+        f"{reading.dataset} ({reading.encoder}) was not compared with the data of its recorded runs: it is not in "
+        f"{config.cache}, or its files have changed since"
+        for reading in others
+        if reading not in at_hand
+    )
     wanted = {run.key: run.structure.reading for run in situation.runs}
     for record in situation.records:
         for run in record.runs:
@@ -176,7 +193,10 @@ def _print_plan(config: StudyConfig, situation: Situation) -> None:
     workers = _workers_here(config.gpus_per_pack)
     packs = [pack for pack, _ in _packs(config, situation, workers)]
     unprepared = [reading for reading in situation.needed if not is_prepared(reading, config.cache)]
-    estimates = estimate(packs, situation.needed, unprepared)
+    try:
+        estimates = estimate(packs, situation.needed, unprepared)
+    except DatasetError as error:  # an image that was tried is broken
+        raise StudyError(str(error)) from None
     lines = plan_lines(config, situation.runs, len(situation.done), len(packs), workers, estimates)
     print("\n".join(lines), flush=True)
     gpu = torch.cuda.is_available() or config.address is not None
@@ -185,7 +205,7 @@ def _print_plan(config: StudyConfig, situation: Situation) -> None:
     _warn(length_warnings(estimates, len(packs), workers, gpu))
 
 
-def _warn(warnings: Sequence[str]) -> None:
+def _warn(warnings: Iterable[str]) -> None:
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr, flush=True)
 
@@ -226,7 +246,8 @@ def _train(
         nonlocal busy_seconds, trained
         pack, members = packs[position]
         busy_seconds, trained = busy_seconds + seconds, trained + len(members)
-        recorder.add(make_record(members, history, seconds, version, datasets[pack.structure.reading].digest))
+        digest = datasets[pack.structure.reading].digest
+        recorder.add(make_record(members, history, seconds, version, digest, config.seeds[0]))
         progress.finished(position)
 
     scratch = config.storage / config.name / "ray"
@@ -247,11 +268,17 @@ def _name(runs: Sequence[Run]) -> str:
     return f"the pack of {len(runs)} runs {structure.dataset} {structure.loss} {structure.miner}"
 
 
-def _report(config: StudyConfig) -> None:
+def _report(config: StudyConfig, sink: TrackingSink) -> list[str]:
+    """Writes and shows the report, and logs it to the study's MLflow run; what of that failed."""
     try:
-        shown = build_report(config.name, config.storage)
+        shown = build_report(config.name, config.storage, tuning_seeds=config.tuning_seeds)
     except LookupError as error:
         print(f"No report: {error}")
-        return
+        return []
     print(f"\n{shown}")
     print(f"Browse   {browse_hint(_uri(config), config.name)}")
+    try:
+        sink.log_report(report_folder(config.storage, config.name))
+    except TrackingError as error:
+        return [f"the report is not in MLflow ({error}); run the same command again to log it"]
+    return []

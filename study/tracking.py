@@ -68,6 +68,20 @@ class TrackingSink:
         except Exception as error:  # a store may raise anything; whatever it is, the records are safe
             raise TrackingError(reason(error)) from error
 
+    def log_report(self, folder: Path) -> None:
+        """Logs a report's files to the study's own run, in place of those that are there.
+
+        Raises:
+            TrackingError: If MLflow does not take them.
+        """
+        run_id = self._parents.get(("study",))
+        if run_id is None:
+            return
+        try:
+            self.client.log_artifacts(run_id, str(folder), "report")
+        except Exception as error:  # as for runs, a store may raise anything
+            raise TrackingError(reason(error)) from error
+
     def learn(self, run: Any) -> None:
         """Takes note of a run that MLflow holds; one too many, or a parent that was left half-made, is deleted."""
         level, key = run.data.tags.get("level"), run.data.tags.get("key", "")
@@ -146,8 +160,13 @@ def _params(values: Mapping[str, Value]) -> list[Any]:
     return [Param(name, str(value)) for name, value in values.items()]
 
 
-def open_sink(uri: str, study: str) -> TrackingSink:
+def open_sink(uri: str, study: str, artifacts: Path | None = None) -> TrackingSink:
     """Opens a study's experiment, creating what is missing, and learns what it holds.
+
+    Args:
+        uri: MLflow's address.
+        study: Name of the study, and of its experiment.
+        artifacts: Where a new experiment keeps its files, if the address is a database: one knows no place for them.
 
     Raises:
         TrackingError: If the address does not answer or cannot be written.
@@ -157,7 +176,11 @@ def open_sink(uri: str, study: str) -> TrackingSink:
         experiment = client.get_experiment_by_name(study)
         if experiment is not None and experiment.lifecycle_stage == "deleted":
             client.restore_experiment(experiment.experiment_id)
-        experiment_id = experiment.experiment_id if experiment else client.create_experiment(study, tags=KIND_TAGS)
+        if experiment is None:
+            place = artifacts.as_uri() if artifacts and not uri.startswith(("http://", "https://")) else None
+            experiment_id = client.create_experiment(study, artifact_location=place, tags=KIND_TAGS)
+        else:
+            experiment_id = experiment.experiment_id
         sink = TrackingSink(client, experiment_id, study)
         runs = search_all_runs(client, experiment_id)
         for run in sorted(runs, key=lambda run: run.info.status != "FINISHED"):  # of a run there twice, keep that one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,9 +15,10 @@ from torch import Tensor
 from trainables.datasets.digests import file_digest
 from trainables.datasets.faults import DatasetError, MissingFilesError
 
-# Those that end in a convolution or train with side branches.
-_UNUSABLE = ("squeezenet1_0", "squeezenet1_1", "googlenet", "inception_v3")
+# Those that end in a convolution, train with side branches, or have weights for images of another size alone.
+_UNUSABLE = ("squeezenet1_0", "squeezenet1_1", "googlenet", "inception_v3", "vit_h_14")
 _BATCH = 64
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")  # names in DenseNets' published files
 
 
 def backbone_names() -> list[str]:
@@ -95,10 +97,14 @@ def load_backbone(backbone: str, weights: Path | None) -> torch.nn.Module:
     name, _ = _last_linear(model)
     if state is not None:
         head = {f"{name}.weight", f"{name}.bias"}
-        kept = {key: value for key, value in state.items() if key not in head}
+        for key in list(state):  # in place, for the state dict carries the versions of its modules
+            if key in head:
+                del state[key]
+            elif _OLD_DENSENET.search(key):
+                state[_OLD_DENSENET.sub(r"\1\2.", key)] = state.pop(key)
         try:
-            result = model.load_state_dict(kept, strict=False)
-        except RuntimeError as error:
+            result = model.load_state_dict(state, strict=False)
+        except (RuntimeError, ValueError) as error:
             raise DatasetError(f"{weights} does not fit {backbone}: {str(error).splitlines()[-1].strip()}") from None
         wrong = [*(key for key in result.missing_keys if key not in head), *result.unexpected_keys]
         if wrong:

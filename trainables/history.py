@@ -11,6 +11,15 @@ import torch
 from torch import Tensor
 
 
+@dataclass(frozen=True)
+class Sketch:
+    """Samples of an embedding in two dimensions."""
+
+    x: list[float]
+    y: list[float]
+    label: list[int]
+
+
 @dataclass
 class History:
     """Metrics of K members by epoch, and when a member diverged.
@@ -22,10 +31,12 @@ class History:
 
     members: int
     diverged: list[int | None] = field(init=False)
+    sketches: list[Sketch | None] = field(init=False)
     _values: dict[tuple[str, int], npt.NDArray[np.float64]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.diverged = [None] * self.members
+        self.sketches = [None] * self.members
 
     def record(self, epoch: int, metrics: Mapping[str, Tensor]) -> None:
         """Keeps one value [K] a metric."""
@@ -34,6 +45,12 @@ class History:
         stacked = torch.stack([values.double() for values in metrics.values()]).cpu().numpy()
         for name, values in zip(metrics, stacked, strict=True):
             self._values[name, epoch] = values
+
+    def keep_sketches(self, points: Tensor, labels: Tensor) -> None:
+        """Keeps a picture of each member's test embeddings: points [K, n, 2] and labels [n]."""
+        for member, mine in enumerate(points.cpu()):
+            if mine.isfinite().all():
+                self.sketches[member] = Sketch(mine[:, 0].tolist(), mine[:, 1].tolist(), labels.tolist())
 
     def check_divergence(self, epoch: int, losses: Tensor) -> None:
         """Marks the members whose loss [K] is not finite."""

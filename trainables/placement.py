@@ -103,11 +103,11 @@ def place(pack: Pack, dataset: Dataset, device: torch.device) -> PackData:
     inputs = dataset.inputs.to(device)
 
     def parts(positions: Sequence[Tensor]) -> tuple[Part, ...]:
-        """Members whose parts have one size together, in the order in which the sizes come first."""
-        sizes = dict.fromkeys(len(part) for part in positions)
+        """Members whose parts have one size and number of classes together, in the order in which those come first."""
+        sizes = [(len(part), len(dataset.labels[part].unique())) for part in positions]
         return tuple(
-            _part(dataset, positions, [row for row, part in enumerate(positions) if len(part) == size], rows, inputs)
-            for size in sizes
+            _part(dataset, positions, [row for row, mine in enumerate(sizes) if mine == size], rows, inputs)
+            for size in dict.fromkeys(sizes)
         )
 
     train = [split.train for split in splits]
@@ -115,7 +115,7 @@ def place(pack: Pack, dataset: Dataset, device: torch.device) -> PackData:
     filled = [torch.cat([part, part[:1].expand(longest - len(part))]) for part in train]
     return PackData(
         structure=pack.structure,
-        train=parts(filled)[0],
+        train=_part(dataset, filled, list(range(len(seeds))), rows, inputs),
         validation=parts([split.validation for split in splits]),
         test=parts([split.test for split in splits]),
         seeds=seeds,

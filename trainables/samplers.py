@@ -13,17 +13,17 @@ def shuffled_batches(labels: Tensor, batch_size: int, generator: torch.Generator
         labels: [N] training labels.
         batch_size: B; where an epoch has fewer samples than that, its one batch holds them all.
         generator: Where the permutation is drawn from.
-        samples: Samples of an epoch, N if not given; where they are more, a second permutation follows the first.
+        samples: Samples of an epoch, N if not given; where they are more, batches of a second permutation follow those
+            of the first. No batch holds a sample twice.
 
     Returns:
         [steps, B] positions in `labels`.
     """
     samples = samples or len(labels)
-    size = min(batch_size, samples)
-    steps = samples // size
-    rounds = -(-steps * size // len(labels))
-    order = torch.cat([torch.randperm(len(labels), generator=generator) for _ in range(rounds)])
-    return order[: steps * size].view(steps, size)
+    size = min(batch_size, samples, len(labels))
+    steps, of_one = samples // size, len(labels) // size
+    rounds = [torch.randperm(len(labels), generator=generator) for _ in range(-(-steps // of_one))]
+    return torch.cat([order[: of_one * size].view(of_one, size) for order in rounds])[:steps]
 
 
 def pk_batches(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.datasets import Dataset
 from trainables.encoders import Encoder, make_encoder
-from trainables.evaluation import LinearProbe, evaluate, linear_accuracy_within
+from trainables.evaluation import LinearProbe, evaluate, linear_accuracy_within, sketch
 from trainables.history import History
 from trainables.loss_decay import PROBE_BATCHES, LossDecay
 from trainables.objective import objective
@@ -49,7 +49,7 @@ def train_pack(
     evaluation_epochs = set(structure.evaluation_epochs())
     by_epoch: list[dict[str, Tensor]] = []
 
-    history.record(0, run.evaluate(final=structure.epochs == 0))
+    history.record(0, run.evaluate())
     if on_epoch:
         on_epoch(0)
     for epoch in range(1, structure.epochs + 1):
@@ -60,7 +60,7 @@ def train_pack(
         history.record(epoch, {**metrics, "train/probe_loss": probe})
         by_epoch.append(metrics)
         if epoch in evaluation_epochs:
-            history.record(epoch, run.evaluate(final=epoch == structure.epochs))
+            history.record(epoch, run.evaluate(history if epoch == structure.epochs else None))
         if on_epoch:
             on_epoch(epoch)
     if by_epoch:
@@ -102,8 +102,8 @@ class _PackRun:
         return torch.stack([self._objective(*batch).loss for batch in batches]).mean(0)
 
     @torch.no_grad()
-    def evaluate(self, final: bool) -> dict[str, Tensor]:
-        """Validation and test metrics; with `final`, the linear probe's too.
+    def evaluate(self, final: History | None = None) -> dict[str, Tensor]:
+        """Validation and test metrics; `final`, at the end, adds the linear probe's and gets the test sketch.
 
         Where the classes of a part are not those trained on, its samples are classified by each other.
         """
@@ -119,6 +119,8 @@ class _PackRun:
                 if final:
                     accuracy = probe.accuracy if probe else linear_accuracy_within
                     scores["linear_accuracy"] = accuracy(embeddings, labels)
+                    if prefix == "test":
+                        final.keep_sketches(*sketch(embeddings, labels))
                 scored.append(scores)
             order = torch.cat([part.members for part in parts]).argsort()
             metrics.update({f"{prefix}/{name}": torch.cat([s[name] for s in scored])[order] for name in scored[0]})

@@ -57,6 +57,7 @@ def simulated_runs(
                 "data_digest": dataset,
             }
             row.update({metric.column: value for metric in METRICS})
+            row["val/map_at_r"] = value
             row["train/loss_decay_censored"] = 0.0
             rows.append(row)
     return pd.DataFrame(rows)

@@ -12,11 +12,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from analysis.corrections import holm
 from analysis.inference import (
-    equivalence_p,
-    minimum_effect_p,
+    SignFlips,
     paired_t_interval,
     probability_of_superiority,
-    sign_flip_test,
     smallest_p,
     standardized_mean,
 )
@@ -29,7 +27,7 @@ DIFFERENCES = st.lists(st.floats(-3, 3).map(lambda value: round(value, 3)), min_
 def test_sentence_7_up_to_12_differences_the_sign_flip_test_is_exact(differences: np.ndarray, null: float) -> None:
     shifted = differences - null
     sums = np.array([np.dot(signs, shifted) for signs in itertools.product((1, -1), repeat=len(shifted))])
-    result = sign_flip_test(differences, null)
+    result = SignFlips(differences).test(null)
     assert result.greater == pytest.approx(np.mean(sums >= shifted.sum() - 1e-9 * np.abs(shifted).sum()))
     assert result.less == pytest.approx(np.mean(sums <= shifted.sum() + 1e-9 * np.abs(shifted).sum()))
 
@@ -41,23 +39,23 @@ def test_sentence_7_equals_scipys_permutation_test() -> None:
         expected = stats.permutation_test(
             (differences,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="greater"
         )
-        assert sign_flip_test(differences).greater == pytest.approx(expected.pvalue)
+        assert SignFlips(differences).test().greater == pytest.approx(expected.pvalue)
         expected = stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
-        assert sign_flip_test(differences).two_sided == pytest.approx(expected.pvalue)
+        assert SignFlips(differences).test().two_sided == pytest.approx(expected.pvalue)
 
 
 def test_sentence_7_beyond_12_differences_flips_are_seeded_and_close_to_exact() -> None:
     differences = np.random.default_rng(1).normal(0.3, 1, 14)
     sums = np.array([np.dot(signs, differences) for signs in itertools.product((1, -1), repeat=14)])
     exact = float(np.mean(sums >= differences.sum() - 1e-12))
-    assert sign_flip_test(differences).greater == pytest.approx(exact, abs=0.005)
-    assert sign_flip_test(differences) == sign_flip_test(differences)
+    assert SignFlips(differences).test().greater == pytest.approx(exact, abs=0.005)
+    assert SignFlips(differences).test() == SignFlips(differences).test()
 
 
 def test_sentence_7_false_positives_are_at_most_nominal() -> None:
     rng = np.random.default_rng(2)
     for n in (8, 10, 13):
-        rejected = np.mean([sign_flip_test(rng.normal(0, 1, n)).two_sided <= 0.05 for _ in range(1000)])
+        rejected = np.mean([SignFlips(rng.normal(0, 1, n)).test().two_sided <= 0.05 for _ in range(1000)])
         assert rejected <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
 
 
@@ -65,18 +63,18 @@ def test_sentence_8_minimum_effect_and_equivalence_are_nominal_at_the_edge_of_th
     rng = np.random.default_rng(3)
     edge = [rng.normal(0.01, 0.01, 10) for _ in range(1500)]
     limit = 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1500)
-    assert np.mean([minimum_effect_p(d, 0.01) <= 0.05 for d in edge]) <= limit
-    assert np.mean([equivalence_p(d, 0.01) <= 0.05 for d in edge]) <= limit
+    assert np.mean([SignFlips(d).minimum_effect_p(0.01) <= 0.05 for d in edge]) <= limit
+    assert np.mean([SignFlips(d).equivalence_p(0.01) <= 0.05 for d in edge]) <= limit
 
 
 def test_sentence_8_clear_cases_are_recognised() -> None:
     rng = np.random.default_rng(4)
     large, tiny = rng.normal(0.05, 0.01, 10), rng.normal(0.001, 0.001, 10)
-    assert minimum_effect_p(large, 0.01) <= 0.01
-    assert equivalence_p(large, 0.01) > 0.9
-    assert equivalence_p(tiny, 0.01) <= 0.01
-    assert minimum_effect_p(tiny, 0.01) > 0.9
-    assert sign_flip_test(tiny).two_sided == pytest.approx(sign_flip_test(-tiny).two_sided)
+    assert SignFlips(large).minimum_effect_p(0.01) <= 0.01
+    assert SignFlips(large).equivalence_p(0.01) > 0.9
+    assert SignFlips(tiny).equivalence_p(0.01) <= 0.01
+    assert SignFlips(tiny).minimum_effect_p(0.01) > 0.9
+    assert SignFlips(tiny).test().two_sided == pytest.approx(SignFlips(-tiny).test().two_sided)
 
 
 def test_sentence_10_the_interval_is_the_paired_t_interval_and_covers() -> None:
@@ -117,12 +115,12 @@ def test_sentence_12_holm_never_lowers_a_p_value_and_keeps_their_order(p_values:
 
 
 def test_sentence_13_five_seeds_can_never_reject() -> None:
-    assert sign_flip_test(np.ones(5)).two_sided == smallest_p(5) > 0.05
-    assert sign_flip_test(np.ones(6)).two_sided == smallest_p(6) < 0.05
-    assert sign_flip_test(np.array([1 + seed / 12 for seed in range(13)])).two_sided >= smallest_p(13)
+    assert SignFlips(np.ones(5)).test().two_sided == smallest_p(5) > 0.05
+    assert SignFlips(np.ones(6)).test().two_sided == smallest_p(6) < 0.05
+    assert SignFlips(np.array([1 + seed / 12 for seed in range(13)])).test().two_sided >= smallest_p(13)
 
 
 @pytest.mark.parametrize("bad", [np.array([]), np.array([1.0, np.nan]), np.array([np.inf])])
 def test_differences_must_be_finite_and_present(bad: np.ndarray) -> None:
     with pytest.raises(ValueError, match="finite"):
-        sign_flip_test(bad)
+        SignFlips(bad).test()

@@ -13,10 +13,10 @@ from study.readings import find_readings
 def test_presets_are_the_studies_that_they_promise() -> None:
     assert preset_names() == ["demo", "paper", "sweep"]
     demo = load_config("demo", None, {})
-    assert (len(expand(demo, find_readings(demo)[0])), demo.name, demo.storage) == (240, "demo", Path.cwd() / "results")
+    assert (len(expand(demo, find_readings(demo)[0])), demo.name, demo.storage) == (312, "demo", Path.cwd() / "results")
     assert demo.datasets == ("synthetic", "digits")
     assert demo.miners == ("all", "semihard", "hard")
-    assert (demo.margins, demo.lrs, len(demo.seeds), demo.epochs) == ((0.2, 1.0), (1e-3,), 10, 50)
+    assert (demo.margins, demo.lrs, len(demo.seeds), demo.epochs) == ((0.2, 1.0), (1e-3,), 13, 50)
     sweep = load_config(None, None, {})
     assert (sweep.name, sweep.margins, sweep.lrs, len(sweep.seeds)) == ("sweep", (0.2, 0.5, 1.0), (3e-4, 1e-3), 13)
     paper = load_config("paper", None, {})
@@ -58,6 +58,8 @@ def test_options_override_the_file_and_the_file_the_preset(tmp_path: Path) -> No
         ({"encoder": ["digits=cnn"]}, "--encoder digits=cnn: digits holds vectors, no images"),
         ({"datasets": ["mnist"], "encoder": ["mnist=resnet5"]}, "--encoder: unknown encoder 'resnet5': did you mean"),
         ({"datasets": ["mnist"], "augment": True}, "--augment: no dataset of this study is read by a cnn that could"),
+        ({"weights": ["vit_b32=/w.pth"]}, "--weights vit_b32=...: no encoder of this study is the backbone 'vit_b32'"),
+        ({"weights": ["/w.pth"]}, "--weights: '/w.pth' should be NAME=VALUE, as in vit_b_32=FILE"),
         ({"split": "open"}, "--split: unknown split 'open': choose from closed, disjoint"),
         ({"sampler": "shufle"}, "--sampler: unknown sampler 'shufle': did you mean 'shuffle'?"),
         ({"name": "../escape"}, "--name: '../escape' is no study name"),

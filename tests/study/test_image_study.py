@@ -41,7 +41,7 @@ def test_a_folder_of_ones_own_is_studied_with_two_encoders(tmp_path: Path) -> No
     assert runs[["split", "sampler"]].drop_duplicates().to_numpy().tolist() == [["disjoint", "shuffle"]]
     assert set(zip(runs["encoder"], runs["augmented"], strict=True)) == {("cnn", True), ("resnet18", False)}
     table = verdicts(runs)
-    assert set(table["n"]) == {8}
+    assert set(table["n"]) == {5, 8}
     assert all("encoder=cnn" in name or "encoder=resnet18" in name for name in table["dataset"])
     assert not any("digest" in name for name in table["dataset"])
     again = study(tmp_path, *options, *encoders)
@@ -57,6 +57,16 @@ def test_what_is_missing_stops_a_study_before_it_leaves_a_trace(tmp_path: Path) 
     assert not list((tmp_path / "results").rglob("*.parquet"))
 
 
+def test_a_broken_image_stops_a_study_with_its_name(tmp_path: Path) -> None:
+    birds = save_classes(tmp_path / "birds", 8, 8)
+    first = birds / "class00" / "0.png"
+    first.write_bytes(first.read_bytes()[:100])
+    done = study(tmp_path / "results", "--datasets", f"folder:{birds}", "--encoder", "folder:birds=cnn")
+    assert done.returncode == 2
+    assert f"error: {first} is broken or no image" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @needs_samples
 @pytest.mark.slow
 def test_the_real_samples_run_to_a_verdict(tmp_path: Path) -> None:
@@ -70,5 +80,5 @@ def test_the_real_samples_run_to_a_verdict(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     runs = load_study("images", tmp_path)
     assert len(runs) == 5 * 16
-    assert set(verdicts(runs)["n"]) == {8}
+    assert set(verdicts(runs)["n"]) == {5, 8}
     assert (runs.loc[runs["dataset"] == "mnist", "test/recall_at_1"] > 0.9).all()

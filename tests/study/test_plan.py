@@ -32,11 +32,11 @@ def test_the_plan_names_what_is_trained_and_tested() -> None:
     for part in (
         "synthetic (mlp), digits (mlp)",
         "synthetic (mlp) 33 s; digits (mlp) 30 s",
-        "24 conditions x 10 seeds = 240 runs of 50 epochs; 40 are recorded already",
-        "200 runs in 10 packs, 2 at a time",
+        "24 conditions x 13 seeds = 312 runs of 50 epochs; 40 are recorded already",
+        "272 runs in 10 packs, 2 at a time",
         "about 1 min 15 s",
-        "primary 2, mechanism 18, secondary 12",
-        "smallest p reachable 0.002",
+        "tuned, 10 seeds: primary 2, secondary 12; smallest p reachable 0.002",
+        "grid average, 13 seeds: primary 2, mechanism 18, secondary 12; smallest p reachable 0.00024",
     ):
         assert part in text
 
@@ -68,6 +68,15 @@ def test_large_datasets_are_estimated_from_small_measurements_without_their_file
     assert cnn.training > 20 * vit.training > 0
 
 
+def test_a_folder_of_many_classes_is_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("study.estimate._MEASURED_WHOLE", 400)
+    config = load_config("demo", None, {"datasets": ["digits"], "epochs": 1, "miners": ["all"], "batch_size": 16})
+    for split in ("closed", "disjoint"):
+        reading = Reading("folder:big", "linear", split, "pk", False, 6000, 300, (8,))
+        (found,) = estimate(packs_of(config, [reading]), [reading], [])
+        assert found.training > 0
+
+
 def test_a_study_of_days_on_a_cpu_is_warned_of_with_ways_out() -> None:
     estimates = [Estimate(VIT, 3600.0, 60.0), Estimate(CNN, 10 * 86400.0, 0.0)]
     (warning,) = length_warnings(estimates, 10, 2, gpu=False)
@@ -86,7 +95,7 @@ def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
 
 def test_progress_counts_member_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("study.progress.LINE_SECONDS", 0.0)
-    config = load_config("demo", None, {"datasets": ["digits"], "miners": ["all"]})
+    config = load_config("demo", None, {"datasets": ["digits"], "miners": ["all"], "seeds": 10})
     packs = packs_of(config, find_readings(config)[0])
     stream = io.StringIO()
     progress = Progress(packs, stream)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,18 @@ def test_the_same_images_elsewhere_have_the_same_digest_and_others_another(birds
     assert "extra.png" in warnings[0]
 
 
+def test_files_that_were_replaced_in_place_are_prepared_again(birds: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    before = prepared(find(birds, "cnn"), cache)["folder:birds", "cnn"]
+    first, second = birds / "class00" / "0.png", birds / "class01" / "0.png"
+    status, content = first.stat(), second.read_bytes()
+    first.write_bytes(content[: status.st_size].ljust(status.st_size, b"\0"))
+    os.utime(first, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert first.stat().st_size == status.st_size
+    assert not is_prepared(find(birds, "cnn")[0], cache)
+    assert before.digest
+
+
 def test_weights_are_part_of_what_features_are_known_by(birds: Path, weights: Path, tmp_path: Path) -> None:
     digests = set()
     for seed in (0, 1):
@@ -83,7 +96,8 @@ def test_weights_are_part_of_what_features_are_known_by(birds: Path, weights: Pa
 def test_a_broken_image_is_named_and_leaves_no_entry(birds: Path, weights: Path, tmp_path: Path, encoder: str) -> None:
     broken = birds / "class05" / "2.png"
     broken.write_bytes(broken.read_bytes()[:200])
-    readings = find(birds, encoder, weights=[f"resnet18={weights}"])
+    own = {"weights": [f"resnet18={weights}"]} if encoder == "resnet18" else {}
+    readings = find(birds, encoder, **own)
     with pytest.raises(DatasetError, match=r"class05/2\.png is broken or no image"):
         prepared(readings, tmp_path / "cache")
     assert not is_prepared(readings[0], tmp_path / "cache")

@@ -31,7 +31,7 @@ def _no_hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def birds(tmp_path: Path) -> Path:
-    return save_classes(tmp_path / "birds", 8, 3)
+    return save_classes(tmp_path / "birds", 8, 10)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_splits_are_those_of_the_field_unless_asked_otherwise(tmp_path: Path, bi
     assert [r.split for r in readings(tmp_path, split="disjoint", **options)] == ["disjoint", "disjoint", "closed"]
     assert [r.split for r in readings(tmp_path, split="closed", **options)] == ["closed", "closed", "closed"]
     first = readings(tmp_path, **options)[0]
-    assert (first.input_shape, first.weights, first.classes, first.samples) == ((512,), weights, 8, 24)
+    assert (first.input_shape, first.weights, first.classes, first.samples) == ((512,), weights, 8, 80)
 
 
 def test_batches_are_p_x_k_where_a_shuffled_one_would_hold_few_images_of_a_class(tmp_path: Path, birds: Path) -> None:
@@ -122,6 +122,22 @@ def test_crops_and_flips_go_to_cnns_of_images_that_may_be_mirrored(tmp_path: Pat
         augment=True,
     )
     assert [(r.dataset, r.encoder) for r in found if r.augment] == [("folder:birds", "cnn")]
+
+
+def test_half_a_dataset_is_as_good_as_none(tmp_path: Path, birds: Path) -> None:
+    (tmp_path / "CUB_200_2011").mkdir()
+    (tmp_path / "CUB_200_2011" / "images.txt").write_text("1 a/b.jpg\n")
+    options = {"datasets": ["cub200", "digits"], "encoder": ["cub200=cnn"]}
+    assert "CUB_200_2011/image_class_labels.txt (official layout)" in fault(tmp_path, **options)
+    assert [reading.dataset for reading in readings(tmp_path, **options, skip_missing=True)] == ["digits"]
+    (tmp_path / "cub200").symlink_to(birds)
+    assert [reading.classes for reading in readings(tmp_path, **options)] == [8, 10]
+
+
+def test_a_folder_that_is_too_small_is_found_before_anything_is_prepared(tmp_path: Path) -> None:
+    folder = save_classes(tmp_path / "few", 6, 4)
+    options = {"datasets": [f"folder:{folder}"], "encoder": ["folder:few=cnn"]}
+    assert "6 classes: a class-disjoint split needs at least 7" in fault(tmp_path, **options, split="disjoint")
 
 
 @needs_samples

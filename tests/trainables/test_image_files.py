@@ -98,6 +98,15 @@ def test_images_are_cut_square_and_greyscale_ones_have_three_channels(tmp_path: 
     assert torch.equal(pixels[1, 0], pixels[1, 1])
 
 
+def test_sixteen_bit_greys_are_scaled_and_not_clipped(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
+    for number in range(2):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        Image.fromarray(ramp).save(tmp_path / "a" / f"{number}.png")
+    pixels, _ = decode_images(list_image_folder(tmp_path), 8)
+    assert np.array_equal(pixels[0, 0].numpy(), (ramp / 257).round().astype(np.uint8))
+
+
 @pytest.mark.parametrize("content", [b"", b"not an image", None])
 def test_a_broken_image_is_named(tmp_path: Path, content: bytes | None) -> None:
     save(tmp_path / "a" / "fine.jpg", 1)

@@ -41,6 +41,13 @@ def test_pk_uses_a_class_up_before_a_sample_comes_again() -> None:
     assert len(order.flatten().unique()) == 48
 
 
+def test_an_epoch_longer_than_the_data_holds_no_sample_twice_in_a_batch() -> None:
+    order = shuffled_batches(labels_of(0, 50, 5), 16, torch.Generator().manual_seed(0), samples=70)
+    assert order.shape == (4, 16)
+    assert all(len(batch.unique()) == 16 for batch in order)
+    assert shuffled_batches(labels_of(0, 50, 5), 64, torch.Generator().manual_seed(0), samples=70).shape == (1, 50)
+
+
 def test_batches_are_a_function_of_the_stream() -> None:
     labels = labels_of(0, 100, 4)
     for sampler in ("shuffle", "pk"):

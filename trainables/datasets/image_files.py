@@ -104,7 +104,10 @@ def list_image_folder(root: Path) -> ImageListing:
         labels += [label] * len(files)
         test += [file.parent.parent.name == "test" and len(sides) == 2 for file in files]
     if not paths:
-        raise DatasetError(f"{root} holds no images: expected {root}/<class>/*.jpg, or the same under train/ and test/")
+        hint = ", and has no test/ beside its train/" if parts == ["train"] else ""
+        raise DatasetError(
+            f"{root} holds no images{hint}: expected {root}/<class>/*.jpg, or the same under train/ and test/"
+        )
     official = tuple(test) if len(sides) == 2 else None
     return check_classes(ImageListing(tuple(paths), tuple(labels), tuple(classes), official), root)
 

@@ -54,10 +54,20 @@ def read_image(listing: ImageListing, position: int) -> tuple[Image.Image, str]:
         content = image.read_bytes()
         with Image.open(BytesIO(content)) as opened:
             opened.load()
-            return opened.copy(), hashlib.sha256(content).hexdigest()
+            return _eight_bit(opened), hashlib.sha256(content).hexdigest()
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).replace(str(image), "it").split())
         raise DatasetError(f"{image} is broken or no image ({reason})") from None
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """The image itself, or its 16-bit greys as 8-bit ones, which Pillow would clip instead of scale."""
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers")
+    if not image.mode.startswith("I"):
+        return image.copy()
+    pixels = np.asarray(image, dtype=np.float64)
+    return Image.fromarray((pixels / 257.0).round().clip(0, 255).astype(np.uint8))
 
 
 def check_classes(listing: ImageListing, where: object) -> ImageListing:
@@ -86,7 +96,9 @@ def fingerprint(listing: ImageListing) -> str:
     else:
         for path in listing.images:
             status = path.stat()
-            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+            # The time of change, beside that of modification, which copying programs set back.
+            times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+            digest.update(f"{path}\0{status.st_size}\0{times}\n".encode())
     digest.update(np.asarray(listing.labels, dtype=np.int64).tobytes())
     digest.update("\0".join(listing.classes).encode())
     digest.update(b"" if listing.test is None else np.asarray(listing.test, dtype=bool).tobytes())

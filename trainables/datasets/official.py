@@ -29,12 +29,14 @@ class Official:
         read: Lists that folder.
         source: Where it can be had.
         downloads: Whether `download_dataset` can fetch it.
+        files: What the folder cannot do without: one that lacks any of it is as good as not there.
     """
 
     folder: str
     read: Callable[[Path], ImageListing]
     source: str
     downloads: bool
+    files: tuple[str, ...]
 
 
 def list_mnist(root: Path) -> ImageListing:
@@ -87,16 +89,27 @@ def list_cifar10(root: Path) -> ImageListing:
     return _arrays([train.data, test.data], [np.array(train.targets), np.array(test.targets)], train.classes, root)
 
 
+_MNIST = tuple(f"raw/{file}" for pair in MNIST_FILES for file in pair)
+_CIFAR10 = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
+_CUB200 = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "classes.txt", "images")
+_CARS196 = (
+    *("devkit/cars_meta.mat", "devkit/cars_train_annos.mat", "cars_test_annos_withlabels.mat"),
+    *("cars_train", "cars_test"),
+)
 _STANFORD = "the official download is gone; copies stand on Kaggle (stanford-cars-dataset) and on the Hugging Face hub"
 OFFICIAL: dict[str, Official] = {
-    "mnist": Official("MNIST", list_mnist, "torchvision's mirrors, as MNIST/raw", True),
+    "mnist": Official("MNIST", list_mnist, "torchvision's mirrors, as MNIST/raw", True, _MNIST),
     "cifar10": Official(
-        "cifar-10-batches-py", list_cifar10, "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", True
+        "cifar-10-batches-py", list_cifar10, "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", True, _CIFAR10
     ),
     "cub200": Official(
-        "CUB_200_2011", list_cub200, "https://data.caltech.edu/records/65de6-vp158 (CUB_200_2011.tgz, 1.2 GB)", True
+        "CUB_200_2011",
+        list_cub200,
+        "https://data.caltech.edu/records/65de6-vp158 (CUB_200_2011.tgz, 1.2 GB)",
+        True,
+        _CUB200,
     ),
-    "cars196": Official("stanford_cars", list_cars196, _STANFORD, False),
+    "cars196": Official("stanford_cars", list_cars196, _STANFORD, False, _CARS196),
 }
 
 
@@ -108,15 +121,15 @@ def list_official(name: str, root: Path) -> ImageListing:
         DatasetError: If what is there is not as it should be.
     """
     official = OFFICIAL[name]
-    if (root / official.folder).is_dir():
-        return official.read(root / official.folder)
+    folder = root / official.folder
+    lacking = [folder / file for file in official.files if not (folder / file).exists()]
+    if not lacking:
+        return official.read(folder)
     if (root / name).is_dir():
         return list_image_folder(root / name)
-    raise MissingFilesError(
-        name,
-        f"{root / official.folder} (official layout) and {root / name}/{{train,test}}/<class>/*.jpg",
-        official.source,
-    )
+    first = lacking[0] if folder.is_dir() else folder
+    looked = f"{first} (official layout) and {root / name}/{{train,test}}/<class>/*.jpg"
+    raise MissingFilesError(name, looked, official.source)
 
 
 def _arrays(

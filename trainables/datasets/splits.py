@@ -189,6 +189,12 @@ def _check_parts(dataset: Dataset) -> None:
                 f"{dataset.name} is too small: its {part} part would hold {len(positions)} samples of {len(counts)} "
                 "classes, and needs two classes, one of them with two samples"
             )
+    _, counts = dataset.labels[split.train].unique(return_counts=True)
+    if int(counts.median()) < 2:
+        raise DatasetError(
+            f"{dataset.name}: most of its classes have a single image to train on, which makes no pair: use --split "
+            "disjoint, or give it more images of a class"
+        )
     if dataset.split == "closed":
         unknown = ~torch.isin(dataset.labels[split.test], dataset.labels[split.train])
         if unknown.any():

@@ -6,9 +6,18 @@ from torch import Tensor
 
 from trainables.evaluation.classification import LinearProbe, knn_accuracy, linear_accuracy_within
 from trainables.evaluation.retrieval import retrieval_metrics
+from trainables.evaluation.sketch import sketch
 from trainables.evaluation.variance import variance_metrics
 
-__all__ = ["LinearProbe", "evaluate", "knn_accuracy", "linear_accuracy_within", "retrieval_metrics", "variance_metrics"]
+__all__ = [
+    "LinearProbe",
+    "evaluate",
+    "knn_accuracy",
+    "linear_accuracy_within",
+    "retrieval_metrics",
+    "sketch",
+    "variance_metrics",
+]
 
 
 def evaluate(embeddings: Tensor, labels: Tensor, references: tuple[Tensor, Tensor] | None) -> dict[str, Tensor]:

@@ -81,7 +81,8 @@ class LinearProbe:
         self._mean = embeddings.mean(1, keepdim=True)
         deviation = (embeddings - self._mean).square().mean(1, keepdim=True).sqrt()
         self._scale = torch.where(deviation > 0, deviation, 1.0)
-        targets = torch.nn.functional.one_hot(labels).transpose(1, 2).to(embeddings.dtype).contiguous()
+        targets = embeddings.new_zeros(labels.shape[0], int(labels.max()) + 1, labels.shape[1])
+        targets.scatter_(1, labels.unsqueeze(1), 1.0)
         self._weights, self._intercepts = _fit_multinomial(self._features(embeddings), targets, iterations)
 
     def accuracy(self, embeddings: Tensor, labels: Tensor) -> Tensor:

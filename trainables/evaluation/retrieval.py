@@ -50,7 +50,9 @@ def _query_scores(distances: Tensor, labels: Tensor, queries: slice) -> Tensor:
     ranks = torch.arange(1, depth + 1, device=hits.device)
     counted = hits & (ranks <= relevant.unsqueeze(2))
     precision = counted.cumsum(2) / ranks
-    average = (precision * counted).sum(2).double() / relevant.clamp_min(1)
+    # A running sum, which the zeros beyond a query's last rank do not change: how many there are depends on the other
+    # members of a pack.
+    average = (precision * counted).cumsum(2)[:, :, -1:].sum(2).double() / relevant.clamp_min(1)
     return torch.stack([*recalls, average, (relevant > 0).double()], dim=2)
 
 

@@ -1,0 +1,88 @@
+"""Everything that a report says, before it is put into a form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.claims import Claim, judge_claims
+from analysis.overall import overall_verdicts
+from analysis.pairing import LOSSES, settings, unmatched_conditions
+from analysis.slices import slice_verdicts
+from analysis.tuning import TUNING_SEEDS
+from analysis.verdict_table import verdicts
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A study and what follows from it.
+
+    Attributes:
+        study: Its name.
+        runs: As `load_study` gives them.
+        table: As `verdicts` gives it.
+        overall: As `overall_verdicts` gives it.
+        claims: As `claims` gives it.
+        slices: As `slice_verdicts` gives it.
+        tuning_seeds: How many seeds tuned.
+        warnings: What a reader must know before trusting any of it.
+        provenance: Where the runs came from, by kind.
+    """
+
+    study: str
+    runs: pd.DataFrame
+    table: pd.DataFrame
+    overall: pd.DataFrame
+    claims: pd.DataFrame
+    slices: pd.DataFrame
+    tuning_seeds: int
+    warnings: list[str]
+    provenance: dict[str, list[str]]
+
+
+def find(
+    study: str, runs: pd.DataFrame, tuning_seeds: int = TUNING_SEEDS, stated: Sequence[Claim] | None = None
+) -> Findings:
+    """All findings on a study's runs; `stated` are the claims to judge, the paper's if not given."""
+    table = verdicts(runs, tuning_seeds)
+    return Findings(
+        study=study,
+        runs=runs,
+        table=table,
+        overall=overall_verdicts(table),
+        claims=judge_claims(table, stated),
+        slices=slice_verdicts(runs),
+        tuning_seeds=tuning_seeds,
+        warnings=[*runs.attrs.get("warnings", []), *_doubts(runs)],
+        provenance=_provenance(runs),
+    )
+
+
+def _doubts(runs: pd.DataFrame) -> list[str]:
+    doubts = []
+    versions = sorted(runs["code_version"].unique())
+    if len(versions) > 1:
+        doubts.append(f"The runs were trained by different versions of the code: {', '.join(versions)}.")
+    for dataset, part in settings(runs).items():
+        absent = [loss for loss in LOSSES if loss not in set(part["loss"])]
+        if absent:
+            doubts.append(
+                f"{dataset} has no runs of the {' or the '.join(absent)} loss: nothing can be compared there."
+            )
+            continue
+        unmatched = unmatched_conditions(part)
+        if unmatched:
+            doubts.append(
+                f"On {dataset} these conditions exist for one loss only and stay out: {'; '.join(unmatched)}."
+            )
+    return doubts
+
+
+def _provenance(runs: pd.DataFrame) -> dict[str, list[str]]:
+    digests = runs[["dataset", "data_digest"]].drop_duplicates().sort_values(["dataset", "data_digest"])
+    return {
+        "code version": sorted(runs["code_version"].unique()),
+        "data digest": [f"{row.dataset} {row.data_digest}" for row in digests.itertuples()],
+    }

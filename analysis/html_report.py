@@ -1,0 +1,158 @@
+"""The report as one HTML file that needs nothing else: readable on a phone, printable."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from itertools import groupby
+
+from analysis.figures import Panel
+from analysis.findings import Findings
+from analysis.markdown_report import RUN_HEADINGS, sections
+from analysis.tables import TextTable, claim_rows, evidence_rows, overall_rows, slice_rows, verdict_rows
+from analysis.wording import UNITS, answers, decay_lines, headline, methods, run_lines, setting_lines, tuning_lines
+
+CAPTIONS = {
+    "Effects": "Dots are mean paired differences with their 95% intervals; the grey band is the region of practical "
+    "equivalence. Filled and coloured: a verdict names that loss.",
+    "Dynamics over the epochs": "Mean over seeds (conditions averaged within each) and 95% band.",
+    "Variance over the epochs": "On test data; mean over seeds and 95% band.",
+    "Margins": "Mean over seeds of the test score, other conditions averaged. The paper fixed the margin at 1.0. The "
+    "two losses' margins are not on one scale.",
+    "Decay": "Kaplan-Meier: the share of runs whose loss has not yet fallen to a tenth of the untrained network's.",
+    "Tuning effort": "Expected best validation score against the number of settings tried, in random order.",
+    "Embeddings": "Test samples of the first seed's runs with the setting that tuning chose for each loss, on their "
+    "first two principal components; up to ten classes.",
+}
+_STYLE = """
+:root { --ink:#1d1f21; --soft:#5c6166; --line:#dde1e5; --triplet:#0072B2; --contrastive:#D55E00; --back:#fff; }
+* { box-sizing:border-box; }
+body { margin:0; color:var(--ink); background:var(--back); font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
+  "Helvetica Neue",Arial,sans-serif; }
+main { max-width:1120px; margin:0 auto; padding:1.5rem 1.1rem 4rem; }
+h1 { font-size:1.7rem; line-height:1.2; margin:.2rem 0 .6rem; }
+h2 { font-size:1.22rem; margin:2.4rem 0 .6rem; padding-top:.6rem; border-top:1px solid var(--line); }
+h3 { font-size:1rem; margin:1.2rem 0 .4rem; color:var(--soft); font-weight:600; }
+p, li { max-width:76ch; overflow-wrap:anywhere; }
+.lead { font-size:1.08rem; padding-left:0; list-style:none; }
+.lead li { margin:.35rem 0; max-width:none; }
+.claims { display:grid; grid-template-columns:repeat(auto-fill,minmax(300px,1fr)); gap:.7rem; padding:0;
+  list-style:none; }
+.claims li { border:1px solid var(--line); border-radius:8px; padding:.7rem .85rem; }
+.claims strong { display:block; margin:.3rem 0 .2rem; }
+.claims small, .caption, .soft { color:var(--soft); font-size:.86rem; }
+.badge { display:inline-block; padding:.05rem .5rem; border-radius:999px; font-size:.8rem; font-weight:600;
+  border:1px solid currentColor; white-space:nowrap; }
+.supported { color:#00664b; } .contradicted { color:#a3243b; } .equivalent { color:#57606a; }
+.undecided, .mixed { color:#7a5a00; } .insufficient { color:#7b7f84; }
+.triplet { color:var(--triplet); } .contrastive { color:var(--contrastive); }
+.scroll { overflow-x:auto; -webkit-overflow-scrolling:touch; margin:.6rem 0; }
+table { border-collapse:collapse; font-size:.86rem; font-variant-numeric:tabular-nums; }
+th, td { padding:.28rem .7rem .28rem 0; text-align:right; border-bottom:1px solid var(--line); white-space:nowrap; }
+th { color:var(--soft); font-weight:600; } td.word, th.word { text-align:left; }
+tr.first td { border-top:2px solid var(--line); }
+.figures { display:flex; flex-wrap:wrap; gap:.4rem 1.1rem; align-items:flex-start; }
+figure { margin:.3rem 0; flex:0 1 auto; max-width:100%; } figure img { width:100%; height:auto; display:block; }
+details { margin:.5rem 0; } summary { cursor:pointer; color:var(--soft); }
+.warning { border-left:4px solid #c58f00; padding:.3rem .8rem; background:#fff8e5; }
+@media print { main { max-width:none; padding:0; } h2 { break-after:avoid; }
+  figure, tr, .claims li { break-inside:avoid; }
+  table { font-size:.68rem; } .scroll { overflow:visible; } details > * { display:block; } }
+"""
+_VERDICTS = ("supported", "contradicted", "equivalent", "undecided", "mixed", "insufficient", "triplet", "contrastive")
+
+
+def html(findings: Findings, panels: Sequence[Panel], unavailable: Sequence[str] = ()) -> str:
+    """The whole report.
+
+    Args:
+        findings: What it says.
+        panels: What it shows, those of one section together.
+        unavailable: Why some panels are not there.
+    """
+    body = [
+        f"<h1>Contrastive or triplet? Study <code>{escape(findings.study)}</code></h1>",
+        f'<ul class="lead">{"".join(f"<li><b>{escape(line)}</b></li>" for line in headline(findings))}</ul>',
+        *(f'<p class="warning">{escape(warning)}</p>' for warning in findings.warnings),
+        "<h2>What the paper claims, and what this study says</h2>",
+        f'<ul class="claims">{"".join(map(_claim, answers(findings)))}</ul>',
+        _details("Every claim on every dataset, beside the paper's figure", _table(claim_rows(findings.claims))),
+    ]
+    for title, rows in sections(findings.table):
+        body += [f"<h2>{escape(title)}</h2>", _table(verdict_rows(rows))]
+        if (rows["family"] == "primary").all() and (rows["estimand"] == "tuned").all():
+            body.append(_list(f"Chosen on {line}" for line in tuning_lines(findings)))
+        if (rows["metric"] == "loss_decay_epochs").any():
+            body.append(_list(decay_lines(findings)))
+        body.append(_details("Effect sizes and the p-values that decide", _table(evidence_rows(rows))))
+    body.append(f'<p class="soft">{escape(UNITS)}</p>')
+    for section, group in groupby(panels, key=lambda panel: panel.section):
+        body += [f"<h2>{escape(section)}</h2>", f'<p class="caption">{escape(CAPTIONS[section])}</p>']
+        for dataset, mine in groupby(group, key=lambda panel: panel.dataset):
+            body += [f"<h3>{escape(dataset)}</h3>", f'<div class="figures">{"".join(map(_figure, mine))}</div>']
+    body += [f'<p class="soft">{escape(line)}</p>' for line in unavailable]
+    if len(findings.overall):
+        body += ["<h2>Over all datasets</h2>", _table(overall_rows(findings.overall))]
+    if len(findings.slices):
+        note = "Grid averages by miner, and leaving out each level in turn; what they suggest wants a study of its own."
+        table = _table(slice_rows(findings.slices))
+        body += ["<h2>Exploratory: parts of the grid</h2>", f'<p class="caption">{note}</p>', table]
+    runs = TextTable(RUN_HEADINGS, frozenset({0, 1}), run_lines(findings))
+    body += ["<h2>Runs</h2>", _table(runs), _list(setting_lines(findings)), "<h2>Methods</h2>"]
+    body += [f"<p>{_code(paragraph)}</p>" for paragraph in methods(findings)]
+    origin = (f"{name}: {', '.join(values)}" for name, values in findings.provenance.items())
+    body += ["<h2>Where it came from</h2>", _list(origin)]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Contrastive or triplet? {escape(findings.study)}</title><style>{_STYLE}</style></head>\n<body><main>\n"
+        + "\n".join(body)
+        + "\n</main></body></html>\n"
+    )
+
+
+def _claim(answer: tuple[str, str, str]) -> str:
+    statement, verdict, detail = answer
+    return f"<li>{_badge(verdict)}<strong>{escape(statement)}</strong><small>{escape(detail)}</small></li>"
+
+
+def _badge(text: str) -> str:
+    kind = text.split(",")[0].split(" (")[0]
+    return f'<span class="badge {kind}">{escape(text)}</span>' if kind in _VERDICTS else escape(text)
+
+
+def _table(table: TextTable) -> str:
+    def row(cells: Sequence[str], tag: str, mark: str = "") -> str:
+        parts = []
+        for position, text in enumerate(cells):
+            word = ' class="word"' if position in table.words else ""
+            shown = _badge(text) if tag == "td" and position in table.words and position > 1 else escape(text)
+            parts.append(f"<{tag}{word}>{shown}</{tag}>")
+        return f"<tr{mark}>{''.join(parts)}</tr>"
+
+    lines = []
+    for previous, cells in zip([None, *table.rows], table.rows, strict=False):
+        lines.append(row(cells, "td", ' class="first"' if previous and previous[0] != cells[0] else ""))
+    head = row(table.headings, "th")
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def _figure(panel: Panel) -> str:
+    width = float(panel.svg.partition('width="')[2].partition("pt")[0])
+    source = base64.b64encode(panel.svg.encode()).decode()
+    image = f'<img alt="{escape(panel.alt)}" src="data:image/svg+xml;base64,{source}">'
+    return f'<figure style="width:{width * 4 / 3:.0f}px">{image}</figure>'
+
+
+def _list(lines: Iterable[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+
+
+def _details(title: str, content: str) -> str:
+    return f"<details><summary>{escape(title)}</summary>{content}</details>"
+
+
+def _code(text: str) -> str:
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if position % 2 else part for position, part in enumerate(parts))
