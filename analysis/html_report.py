@@ -41,6 +41,7 @@ p, li { max-width:76ch; overflow-wrap:anywhere; }
   list-style:none; }
 .claims li { border:1px solid var(--line); border-radius:8px; padding:.7rem .85rem; }
 .claims strong { display:block; margin:.3rem 0 .2rem; }
+.lead small { color:var(--soft); font-size:.9rem; }
 .claims small, .caption, .soft { color:var(--soft); font-size:.86rem; }
 .badge { display:inline-block; padding:.05rem .5rem; border-radius:999px; font-size:.8rem; font-weight:600;
   border:1px solid currentColor; white-space:nowrap; }
@@ -54,6 +55,7 @@ th { color:var(--soft); font-weight:600; } td.word, th.word { text-align:left; }
 tr.first td { border-top:2px solid var(--line); }
 .figures { display:flex; flex-wrap:wrap; gap:.4rem 1.1rem; align-items:flex-start; }
 figure { margin:.3rem 0; flex:0 1 auto; max-width:100%; } figure img { width:100%; height:auto; display:block; }
+figcaption { color:var(--soft); font-weight:600; }
 details { margin:.5rem 0; } summary { cursor:pointer; color:var(--soft); }
 .warning { border-left:4px solid #c58f00; padding:.3rem .8rem; background:#fff8e5; }
 @media print { main { max-width:none; padding:0; } h2 { break-after:avoid; }
@@ -73,14 +75,14 @@ def html(findings: Findings, panels: Sequence[Panel], unavailable: Sequence[str]
     """
     body = [
         f"<h1>Contrastive or triplet? Study <code>{escape(findings.study)}</code></h1>",
-        f'<ul class="lead">{"".join(f"<li><b>{escape(line)}</b></li>" for line in headline(findings))}</ul>',
+        f'<ul class="lead">{"".join(map(_lead, headline(findings)))}</ul>',
         *(f'<p class="warning">{escape(warning)}</p>' for warning in findings.warnings),
         "<h2>What the paper claims, and what this study says</h2>",
         f'<ul class="claims">{"".join(map(_claim, answers(findings)))}</ul>',
         _details("Every claim on every dataset, beside the paper's figure", _table(claim_rows(findings.claims))),
     ]
     for title, rows in sections(findings.table):
-        body += [f"<h2>{escape(title)}</h2>", _table(verdict_rows(rows))]
+        body += [f"<h2>{escape(title)}</h2>", _table(_verdict_third(verdict_rows(rows)))]
         if (rows["family"] == "primary").all() and (rows["estimand"] == "tuned").all():
             body.append(_list(f"Chosen on {line}" for line in tuning_lines(findings)))
         if (rows["metric"] == "loss_decay_epochs").any():
@@ -89,7 +91,12 @@ def html(findings: Findings, panels: Sequence[Panel], unavailable: Sequence[str]
     body.append(f'<p class="soft">{escape(UNITS)}</p>')
     for section, group in groupby(panels, key=lambda panel: panel.section):
         body += [f"<h2>{escape(section)}</h2>", f'<p class="caption">{escape(CAPTIONS[section])}</p>']
-        for dataset, mine in groupby(group, key=lambda panel: panel.dataset):
+        by_dataset = [(dataset, list(mine)) for dataset, mine in groupby(group, key=lambda panel: panel.dataset)]
+        if all(len(mine) == 1 for _, mine in by_dataset):
+            figures = "".join(_figure(mine[0], dataset) for dataset, mine in by_dataset)
+            body.append(f'<div class="figures">{figures}</div>')
+            continue
+        for dataset, mine in by_dataset:
             body += [f"<h3>{escape(dataset)}</h3>", f'<div class="figures">{"".join(map(_figure, mine))}</div>']
     body += [f'<p class="soft">{escape(line)}</p>' for line in unavailable]
     if len(findings.overall):
@@ -110,6 +117,11 @@ def html(findings: Findings, panels: Sequence[Panel], unavailable: Sequence[str]
         + "\n".join(body)
         + "\n</main></body></html>\n"
     )
+
+
+def _lead(line: str) -> str:
+    answer, bracket, evidence = line.partition(" (MAP@R")
+    return f"<li><b>{escape(answer)}</b><small>{escape(bracket + evidence)}</small></li>"
 
 
 def _claim(answer: tuple[str, str, str]) -> str:
@@ -138,11 +150,21 @@ def _table(table: TextTable) -> str:
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table></div>'
 
 
-def _figure(panel: Panel) -> str:
+def _verdict_third(table: TextTable) -> TextTable:
+    """The verdict beside the metric, where a phone shows it without scrolling."""
+
+    def moved(row: tuple[str, ...]) -> tuple[str, ...]:
+        return (*row[:2], row[-1], *row[2:-1])
+
+    return TextTable(moved(table.headings), frozenset({0, 1, 2}), [moved(row) for row in table.rows])
+
+
+def _figure(panel: Panel, heading: str = "") -> str:
     width = float(panel.svg.partition('width="')[2].partition("pt")[0])
     source = base64.b64encode(panel.svg.encode()).decode()
     image = f'<img alt="{escape(panel.alt)}" src="data:image/svg+xml;base64,{source}">'
-    return f'<figure style="width:{width * 4 / 3:.0f}px">{image}</figure>'
+    caption = f"<figcaption>{escape(heading)}</figcaption>" if heading else ""
+    return f'<figure style="width:{width * 4 / 3:.0f}px">{caption}{image}</figure>'
 
 
 def _list(lines: Iterable[str]) -> str:

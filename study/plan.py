@@ -79,8 +79,8 @@ def power_warnings(config: StudyConfig, datasets: int) -> list[str]:
     enough = seeds_needed(datasets, tuning)
     if seeds < LEAST_SEEDS:
         return [
-            f"{seeds} seeds are too few for any verdict (at least {LEAST_SEEDS}; with theirs p is at least "
-            f"{smallest_p(seeds):.2g}): all will read `insufficient`; --seeds {enough} can give all"
+            f"{seeds} seeds are too few for any verdict (at least {LEAST_SEEDS}): their p is at least "
+            f"{smallest_p(seeds):.2g}, and all will read `insufficient`; --seeds {enough} can give all"
         ]
     warnings = []
     if seeds - tuning < LEAST_SEEDS:

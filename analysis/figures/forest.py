@@ -18,15 +18,20 @@ AXES: dict[Scale, str] = {
     "log": "triplet / contrastive (ratio)",
     "epochs": "triplet minus contrastive (epochs)",
 }
-TITLES: dict[Scale, str] = {"share": "Shares", "log": "Scales", "epochs": "Decay time"}
+MECHANISMS: dict[Scale, str] = {
+    "share": "Activity in training",
+    "log": "Variances and gradient",
+    "epochs": "Decay time",
+}
 
 
-def forest(rows: pd.DataFrame, scale: Scale) -> Figure:
+def forest(rows: pd.DataFrame, scale: Scale, title: str) -> Figure:
     """Effects of one dataset on one scale.
 
     Args:
         rows: Of a verdict table, in the order to be shown from the top; ``label`` names each.
         scale: Of all of them.
+        title: Of the panel.
     """
     factor = 100.0 if scale == "share" else 1.0
     neutral = 1.0 if scale == "log" else 0.0
@@ -52,5 +57,5 @@ def forest(rows: pd.DataFrame, scale: Scale) -> Figure:
             axes.xaxis.set_major_formatter(ScalarFormatter())
             axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(AXES[scale])
-        axes.set_title(TITLES[scale])
+        axes.set_title(title)
         return figure

@@ -12,9 +12,9 @@ from scipy import stats
 
 from analysis.censoring import kaplan_meier
 from analysis.curves import DYNAMICS, VARIANCES
-from analysis.figures.forest import forest
-from analysis.figures.style import CLASS_COLOURS, COLOURS, FAINT, LINES, as_svg, band, panel
-from analysis.metrics import METRICS
+from analysis.figures.forest import MECHANISMS, forest
+from analysis.figures.style import CLASS_COLOURS, COLOURS, FAINT, LINES, PlainLog, as_svg, band, panel
+from analysis.metrics import METRICS, ROPE, Scale
 from analysis.pairing import LOSSES, balanced_grid, settings
 from analysis.tuning import TUNING_SEEDS, UnequalBudgetsError, best_so_far, tune
 from analysis.verdict_table import TUNED
@@ -23,7 +23,7 @@ _DECAY = next(metric for metric in METRICS if metric.name == "loss_decay_epochs"
 _CURVES = {
     "train/loss": ("Training loss", "mean over candidates"),
     "train/active_ratio": ("Active ratio", "active candidates (share)"),
-    "train/grad_norm": ("Gradient norm", "L2 norm, loss averaged over candidates"),
+    "train/grad_norm": ("Gradient norm", "L2 norm"),
     "test/intra_variance": ("Intra-class variance, test data", "squared distance"),
     "test/inter_variance": ("Inter-class variance, test data", "squared distance"),
 }
@@ -96,10 +96,15 @@ def _forests(dataset: str, rows: pd.DataFrame) -> Iterator[Panel]:
             for row in shown.itertuples()
         ]
     )
-    for scale, part in shown.groupby("scale", sort=False):
-        columns = ["metric", "estimand", "n", "difference", "ci_low", "ci_high", "p_corrected", "verdict"]
+    kind = np.where(shown["family"] == "mechanism", "mechanism", "performance")
+    columns = ["metric", "estimand", "n", "difference", "ci_low", "ci_high", "p_corrected", "verdict"]
+    scales: dict[str, Scale] = {scale: scale for scale in ROPE}
+    for (group, name), part in shown.groupby([kind, "scale"], sort=False):
+        scale = scales[str(name)]
         alt = "; ".join(f"{row.label}: {row.verdict}" for row in part.itertuples())
-        yield _made("Effects", dataset, f"effects {scale}", forest(part, scale), part[columns], alt)  # type: ignore[arg-type]
+        title = "Performance" if group == "performance" else MECHANISMS[scale]
+        figure = forest(part, scale, title)
+        yield _made("Effects", dataset, f"effects {group} {scale}", figure, part[columns], alt)
 
 
 def _curve(section: str, dataset: str, metric: str, rows: pd.DataFrame) -> Panel:
@@ -108,6 +113,8 @@ def _curve(section: str, dataset: str, metric: str, rows: pd.DataFrame) -> Panel
         band(axes, rows, "epoch")
         if rows["mean"].gt(0).all() and metric != "train/active_ratio":
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(PlainLog())
+            axes.yaxis.set_minor_formatter(PlainLog(minor_thresholds=(1.2, 0.4)))
         axes.set(xlabel="epoch", ylabel=unit, title=title)
     alt = f"{title} by epoch, mean and 95% band over {int(rows['n'].max())} seeds, for both losses"
     return _made(section, dataset, metric.replace("/", " "), figure, rows.drop(columns="dataset"), alt)
@@ -188,7 +195,7 @@ def _embeddings(dataset: str, rows: pd.DataFrame) -> Iterator[Panel]:
             for position, (label, points) in enumerate(mine.groupby("label")):
                 colour = CLASS_COLOURS[position % len(CLASS_COLOURS)]
                 axes.plot(points["x"], points["y"], ".", color=colour, markersize=3.5, label=str(label))
-            axes.set(xlabel="first principal component", ylabel="second", title=f"{loss}: {condition}")
-            axes.title.set_color(COLOURS[loss])
+            axes.set(xlabel="first principal component", ylabel="second")
+            axes.set_title(f"{loss}: {condition}", color=COLOURS[loss])
         alt = f"Test embeddings of the {loss} loss, {condition}, seed {mine['seed'].iloc[0]}, coloured by class"
         yield _made("Embeddings", dataset, f"embeddings {loss}", figure, mine.drop(columns="dataset"), alt)

@@ -11,6 +11,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 # Okabe and Ito's blue and vermilion, which the colour-blind tell apart; the same for a loss everywhere.
 COLOURS = {"triplet": "#0072B2", "contrastive": "#D55E00"}
@@ -35,6 +36,13 @@ _RC: dict[str, Any] = {
     "axes.titlelocation": "left",
     "legend.frameon": False,
 }
+
+
+class PlainLog(LogFormatter):
+    """Ticks of a logarithmic axis as people write numbers: 0.4, not 4e-01."""
+
+    def _num_to_string(self, x: float, vmin: float, vmax: float) -> str:
+        return f"{x:g}"
 
 
 @contextmanager

@@ -1,0 +1,42 @@
+"""Recorded studies made on the spot: records on disk, as training leaves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.loading import PARAMETERS, TAGS
+from analysis.records import PackRecord, RunDescription, records_folder, write_record
+from tests.analysis.studies import simulated_runs
+
+EPOCHS = 5
+DYNAMICS = ("train/loss", "train/active_ratio", "train/grad_norm")
+
+
+def record_study(storage: Path, name: str, runs: pd.DataFrame, pack: int = 50, epochs: int = EPOCHS) -> None:
+    """Writes a table of runs as records with curves that fall by a half each epoch, and a sketch for each run of seed 0."""
+    metrics = [column for column in runs.columns if "/" in column]
+    for start in range(0, len(runs), pack):
+        part = runs.iloc[start : start + pack]
+        descriptions, points = [], []
+        for row in part.to_dict("records"):
+            params = {column: row[column] for column in PARAMETERS}
+            tags = {**{tag: str(row[tag]) for tag in TAGS}, "diverged": "epoch 2" if row["diverged"] else "false"}
+            tags["pack"] = f"p{start}"
+            sketch = {"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 0.0], "label": [0, 0, 1]} if row["seed"] == 0 else None
+            descriptions.append(RunDescription(str(row["key"]), params, tags, sketch))
+            for epoch in range(1, epochs + 1):
+                points += [(row["key"], metric, epoch, 0.5**epoch) for metric in DYNAMICS]
+            points += [(row["key"], metric, epochs, row[metric]) for metric in metrics if np.isfinite(row[metric])]
+        frame = pd.DataFrame(points, columns=["key", "metric", "epoch", "value"])
+        write_record(records_folder(storage, name), PackRecord(f"p{start}", 1, 2, tuple(descriptions), frame))
+
+
+def small_study(storage: Path, name: str = "small", **options: object) -> pd.DataFrame:
+    """A recorded study of 13 seeds on two datasets."""
+    datasets = ("digits", "synthetic")
+    runs = simulated_runs(np.random.default_rng(0), seeds=13, datasets=datasets, **options)  # type: ignore[arg-type]
+    record_study(storage, name, runs)
+    return runs
