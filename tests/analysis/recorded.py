@@ -16,7 +16,7 @@ DYNAMICS = ("train/loss", "train/active_ratio", "train/grad_norm")
 
 
 def record_study(storage: Path, name: str, runs: pd.DataFrame, pack: int = 50, epochs: int = EPOCHS) -> None:
-    """Writes a table of runs as records with curves that fall by a half each epoch, and a sketch for each run of seed 0."""
+    """Writes a table of runs as records: curves that halve each epoch, and a sketch for each run of seed 0."""
     metrics = [column for column in runs.columns if "/" in column]
     for start in range(0, len(runs), pack):
         part = runs.iloc[start : start + pack]
@@ -25,7 +25,9 @@ def record_study(storage: Path, name: str, runs: pd.DataFrame, pack: int = 50, e
             params = {column: row[column] for column in PARAMETERS}
             tags = {**{tag: str(row[tag]) for tag in TAGS}, "diverged": "epoch 2" if row["diverged"] else "false"}
             tags["pack"] = f"p{start}"
-            sketch = {"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 0.0], "label": [0, 0, 1]} if row["seed"] == 0 else None
+            sketch = (
+                {"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 0.0], "label": [0.0, 0.0, 1.0]} if row["seed"] == 0 else None
+            )
             descriptions.append(RunDescription(str(row["key"]), params, tags, sketch))
             for epoch in range(1, epochs + 1):
                 points += [(row["key"], metric, epoch, 0.5**epoch) for metric in DYNAMICS]
