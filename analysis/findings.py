@@ -12,7 +12,7 @@ from analysis.overall import overall_verdicts
 from analysis.pairing import LOSSES, settings, unmatched_conditions
 from analysis.slices import slice_verdicts
 from analysis.tuning import TUNING_SEEDS
-from analysis.verdict_table import verdicts
+from analysis.verdict_table import rope_sensitivity, verdicts
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Findings:
         overall: As `overall_verdicts` gives it.
         claims: As `claims` gives it.
         slices: As `slice_verdicts` gives it.
+        sensitivity: As `rope_sensitivity` gives it.
         tuning_seeds: How many seeds tuned.
         warnings: What a reader must know before trusting any of it.
         provenance: Where the runs came from, by kind.
@@ -37,6 +38,7 @@ class Findings:
     overall: pd.DataFrame
     claims: pd.DataFrame
     slices: pd.DataFrame
+    sensitivity: pd.DataFrame
     tuning_seeds: int
     warnings: list[str]
     provenance: dict[str, list[str]]
@@ -54,6 +56,7 @@ def find(
         overall=overall_verdicts(table),
         claims=judge_claims(table, stated),
         slices=slice_verdicts(runs),
+        sensitivity=rope_sensitivity(runs, tuning_seeds),
         tuning_seeds=tuning_seeds,
         warnings=[*runs.attrs.get("warnings", []), *_doubts(runs)],
         provenance=_provenance(runs),

@@ -10,7 +10,15 @@ from itertools import groupby
 from analysis.figures import Panel
 from analysis.findings import Findings
 from analysis.markdown_report import RUN_HEADINGS, sections
-from analysis.tables import TextTable, claim_rows, evidence_rows, overall_rows, slice_rows, verdict_rows
+from analysis.tables import (
+    TextTable,
+    claim_rows,
+    evidence_rows,
+    overall_rows,
+    sensitivity_rows,
+    slice_rows,
+    verdict_rows,
+)
 from analysis.wording import UNITS, answers, decay_lines, headline, methods, run_lines, setting_lines, tuning_lines
 
 CAPTIONS = {
@@ -101,6 +109,9 @@ def html(findings: Findings, panels: Sequence[Panel], unavailable: Sequence[str]
     body += [f'<p class="soft">{escape(line)}</p>' for line in unavailable]
     if len(findings.overall):
         body += ["<h2>Over all datasets</h2>", _table(overall_rows(findings.overall))]
+    if len(findings.sensitivity):
+        table = _table(sensitivity_rows(findings.sensitivity))
+        body += ["<h2>Were the region of practical equivalence another</h2>", table]
     if len(findings.slices):
         note = "Grid averages by miner, and leaving out each level in turn; what they suggest wants a study of its own."
         table = _table(slice_rows(findings.slices))

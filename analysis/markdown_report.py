@@ -11,6 +11,7 @@ from analysis.tables import (
     evidence_rows,
     markdown,
     overall_rows,
+    sensitivity_rows,
     slice_rows,
     verdict_rows,
 )
@@ -61,6 +62,8 @@ def report_text(findings: Findings) -> str:
         if (rows["estimand"] == TUNED).all() and (rows["family"] == "primary").all():
             parts.append("What tuning chose:\n\n" + _list(tuning_lines(findings)))
     parts += [UNITS]
+    if len(findings.sensitivity):
+        parts += ["## Were the region of practical equivalence another", _table(sensitivity_rows(findings.sensitivity))]
     if len(findings.overall):
         parts += ["## Over all datasets", _table(overall_rows(findings.overall), bold=6)]
     if len(findings.slices):

@@ -120,6 +120,12 @@ def overall_rows(table: pd.DataFrame) -> TextTable:
     return TextTable(headings, frozenset({0, 1, 6}), rows)
 
 
+def sensitivity_rows(table: pd.DataFrame) -> TextTable:
+    """Verdicts by half-width of the region of practical equivalence."""
+    headings = ("dataset", "metric", *(f"within {name}" for name in table.columns[2:]))
+    return TextTable(headings, frozenset(range(len(headings))), [tuple(map(str, row)) for row in table.to_numpy()])
+
+
 def slice_rows(table: pd.DataFrame) -> TextTable:
     """One row a slice and dataset, one column a metric."""
     if table.empty:

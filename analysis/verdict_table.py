@@ -60,6 +60,36 @@ _COLUMNS = (
 )
 
 
+def rope_sensitivity(runs: pd.DataFrame, tuning_seeds: int = TUNING_SEEDS) -> pd.DataFrame:
+    """Tuned verdicts on MAP@R, Recall@1 and accuracies, were the region of practical equivalence another.
+
+    Args:
+        runs: A study, as `load_study` gives it.
+        tuning_seeds: As for `verdicts`.
+
+    Returns:
+        Columns ``dataset``, ``metric`` and one for each half-width of `SHARE_ROPES`, in percentage points: ``0.5 pt``.
+    """
+    columns = []
+    for rope in SHARE_ROPES:
+        rows = [
+            {**row, "rope": rope}
+            for dataset, part in settings(runs).items()
+            if set(LOSSES) <= set(part["loss"])
+            for row in _tuned_rows(dataset, part, tuning_seeds, rope)
+        ]
+        if not rows:
+            return pd.DataFrame(columns=["dataset", "metric"])
+        table = judged(pd.DataFrame(rows), ["family"]).set_index(["dataset", "metric"])
+        columns.append(table["verdict"].rename(f"{100 * rope:g} pt"))
+    wide = pd.concat(columns, axis=1).reset_index()
+    return wide[wide["metric"].isin(_SENSITIVE)].reset_index(drop=True)
+
+
+SHARE_ROPES = (0.005, 0.01, 0.02)
+_SENSITIVE = ("map_at_r", "recall_at_1", "knn_accuracy", "linear_accuracy")
+
+
 def grid_rows(dataset: str, part: pd.DataFrame, metrics: tuple[Metric, ...]) -> list[dict[str, Any]]:
     """Grid averages of one setting, not yet judged; none where the losses share no condition."""
     grid = balanced_grid(part)
@@ -75,7 +105,7 @@ def condition_text(condition: Condition) -> str:
     return f"{miner}, margin {margin:g}, lr {lr:g}"
 
 
-def _tuned_rows(dataset: str, part: pd.DataFrame, tuning_seeds: int) -> list[dict[str, Any]]:
+def _tuned_rows(dataset: str, part: pd.DataFrame, tuning_seeds: int, rope: float | None = None) -> list[dict[str, Any]]:
     metrics = [metric for metric in METRICS if metric.family in PERFORMANCE]
     nothing = PairedSample.empty()
     try:
@@ -85,7 +115,7 @@ def _tuned_rows(dataset: str, part: pd.DataFrame, tuning_seeds: int) -> list[dic
     if set(tuned.confirmation["loss"]) != set(LOSSES):
         return [{**_row(dataset, metric, TUNED, nothing), **_choice(tuned)} for metric in metrics]
     seeds = SeedTable(tuned.confirmation)
-    return [{**_row(dataset, metric, TUNED, seeds.sample(metric)), **_choice(tuned)} for metric in metrics]
+    return [{**_row(dataset, metric, TUNED, seeds.sample(metric), rope), **_choice(tuned)} for metric in metrics]
 
 
 def _choice(tuned: Tuned) -> dict[str, Any]:
@@ -93,8 +123,10 @@ def _choice(tuned: Tuned) -> dict[str, Any]:
     return {**chosen, "budget": tuned.budget}
 
 
-def _row(dataset: str, metric: Metric, estimand: str, sample: PairedSample) -> dict[str, Any]:
-    row = compared(sample.triplet, sample.contrastive, metric.scale, metric.rope)
+def _row(
+    dataset: str, metric: Metric, estimand: str, sample: PairedSample, rope: float | None = None
+) -> dict[str, Any]:
+    row = compared(sample.triplet, sample.contrastive, metric.scale, rope or metric.rope)
     row.update(dataset=dataset, metric=metric.name, estimand=estimand, family=metric.family)
     row.update(missing_share=sample.missing_share)
     row.update({f"diverged_{loss}": sample.diverged[loss] for loss in LOSSES})

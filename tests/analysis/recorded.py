@@ -25,7 +25,8 @@ def record_study(storage: Path, name: str, runs: pd.DataFrame, pack: int = 50, e
             params = {column: row[column] for column in PARAMETERS}
             tags = {**{tag: str(row[tag]) for tag in TAGS}, "diverged": "epoch 2" if row["diverged"] else "false"}
             tags["pack"] = f"p{start}"
-            sketch = (
+            picture = {"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 0.0], "label": [0.0, 0.0, 1.0]}
+            sketch = picture if row["seed"] == 0 else None
                 {"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 0.0], "label": [0.0, 0.0, 1.0]} if row["seed"] == 0 else None
             )
             descriptions.append(RunDescription(str(row["key"]), params, tags, sketch))

@@ -53,6 +53,15 @@ def test_sentence_24_every_figure_has_n_interval_p_correction_and_origin(tmp_pat
     assert "data digest: a a, b b" in text
 
 
+def test_sentence_9_the_report_shows_other_regions_of_practical_equivalence() -> None:
+    findings = find("s", simulated_runs(np.random.default_rng(1), seeds=13, effect=0.014, pair_noise=0.002))
+    row = findings.sensitivity.set_index("metric").loc["map_at_r"]
+    assert (row["0.5 pt"], row["2 pt"]) == ("triplet", "equivalent")
+    tuned = findings.table[(findings.table["estimand"] == "tuned") & (findings.table["metric"] == "map_at_r")]
+    assert row["1 pt"] == tuned["verdict"].iloc[0]
+    assert "| dataset | metric | within 0.5 pt | within 1 pt | within 2 pt |" in report_text(findings)
+
+
 def test_sentence_16_the_report_says_where_an_equivalence_is_not_zero() -> None:
     runs = simulated_runs(np.random.default_rng(8), effect=0.003, pair_noise=0.0005, run_noise=0.0002)
     assert "**equivalent (not zero)**" in report_text(find("s", runs))

@@ -113,6 +113,14 @@ def test_mlflow_holds_every_run_once_under_its_cell_and_study(storage: Path) -> 
     assert {"key", "pack", "code_version", "data_digest", "diverged"} <= set(one.data.tags)
 
 
+def test_the_report_is_logged_to_the_studys_run(storage: Path) -> None:
+    (study_run,) = [run for run in mlflow_runs(storage) if run.data.tags["level"] == "study"]
+    client = MlflowClient(f"sqlite:///{storage / 'mlflow.db'}")
+    logged = {item.path for item in client.list_artifacts(study_run.info.run_id, "report")}
+    assert {"report/report.html", "report/report.md", "report/verdicts.csv", "report/figures"} <= logged
+    assert (storage / "small" / "artifacts").is_dir()
+
+
 def test_mlflow_and_the_storage_folder_give_the_same_verdicts(storage: Path) -> None:
     from_records = load_study("small", storage)
     from_mlflow = load_study("small", tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
