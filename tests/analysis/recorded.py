@@ -27,8 +27,6 @@ def record_study(storage: Path, name: str, runs: pd.DataFrame, pack: int = 50, e
             tags["pack"] = f"p{start}"
             picture = {"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 0.0], "label": [0.0, 0.0, 1.0]}
             sketch = picture if row["seed"] == 0 else None
-                {"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 0.0], "label": [0.0, 0.0, 1.0]} if row["seed"] == 0 else None
-            )
             descriptions.append(RunDescription(str(row["key"]), params, tags, sketch))
             for epoch in range(1, epochs + 1):
                 points += [(row["key"], metric, epoch, 0.5**epoch) for metric in DYNAMICS]
