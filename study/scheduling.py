@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
 import socket
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,13 @@ def _check_listening(address: str) -> None:
 
 
 def disconnect() -> None:
-    """Leaves the cluster; one that `connect` started ends in the background."""
-    threading.Thread(target=ray.shutdown, name="ray shutdown").start()
+    """Leaves the cluster; one that `connect` started ends.
+
+    Here and now, in the thread that used it, after what refers to its objects is gone: Ray ends the whole process if an
+    object reference is freed while another thread shuts it down.
+    """
+    gc.collect()
+    ray.shutdown()
 
 
 def workers(gpus_per_pack: float) -> int:
