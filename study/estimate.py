@@ -22,6 +22,7 @@ STARTUP_SECONDS = 12.0  # Ray, its first workers and the report
 _MEMBERS = 3
 _MEASURED_WHOLE = 4000  # samples up to which a dataset of vectors is tried at its full size
 _TRIED_IMAGES = 6
+_TRIED_SIDE = 32  # of larger images, whose cost is taken to grow with their area
 _FEW_CLASSES = 12
 _LEAST_OF_A_CLASS = 12  # samples in a stand-in
 _FORWARD_SHARE = 1 / 3  # of a training step's arithmetic
@@ -74,9 +75,13 @@ def _extrapolate(
     structure: Structure, reading: Reading, evaluation_of: dict[tuple[str, int], Callable[[int], float]]
 ) -> tuple[float, float]:
     """Seconds of an epoch and of an evaluation for one member, from a few batches and smaller evaluations."""
-    few = _stand_in(reading, 4 * structure.batch_size + 8 * _FEW_CLASSES, _FEW_CLASSES)
+    tried, times = reading, 1.0
+    if reading.encoder == "cnn" and reading.input_shape[1] > _TRIED_SIDE:
+        tried = replace(reading, input_shape=(reading.input_shape[0], _TRIED_SIDE, _TRIED_SIDE))
+        times = (reading.input_shape[1] / _TRIED_SIDE) ** 2
+    few = _stand_in(tried, 4 * structure.batch_size + 8 * _FEW_CLASSES, _FEW_CLASSES)
     members = 1 if reading.encoder == "cnn" else _MEMBERS
-    step = _measure(structure, few, members, last=3)[0] / max(epoch_samples(few) // structure.batch_size, 1)
+    step = times * _measure(structure, few, members, last=3)[0] / max(epoch_samples(few) // structure.batch_size, 1)
     key = structure.split, reading.classes
     if key not in evaluation_of:
         evaluation_of[key] = _evaluation_seconds(structure, reading)
