@@ -118,6 +118,12 @@ def claims(runs: pd.DataFrame, stated: Sequence[Claim] | None = None, tuning_see
         ``contradicted``, ``equivalent``, ``undecided`` or ``insufficient``; ``n``, ``difference`` with ``ci_low`` and
         ``ci_high`` and ``p_corrected`` are the study's (ratios for metrics compared by logarithm), ``reported`` is the
         source's difference, and ``in_source`` whether the source tried that dataset.
+
+    Examples:
+        >>> from analysis import load_study
+        >>> mine = Claim(name="mine", statement="Triplet retrieves better", metric="map_at_r", direction="triplet")
+        >>> claims(load_study("demo"), [mine])[["dataset", "verdict"]].to_records(index=False).tolist()
+        [('digits', 'supported'), ('overall', 'supported')]
     """
     return judge_claims(verdicts(runs, tuning_seeds), stated)
 

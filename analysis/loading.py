@@ -53,6 +53,11 @@ def load_study(name: str, storage: str | Path = "results", tracking_uri: str | N
 
     Raises:
         StudyNotFoundError: If there is no such study, it has no runs, or MLflow does not answer.
+
+    Examples:
+        >>> runs = load_study("demo")
+        >>> runs.groupby("loss")["test/map_at_r"].count().to_dict()
+        {'contrastive': 52, 'triplet': 52}
     """
     if Path(name).name != name:
         raise StudyNotFoundError(f"{name!r} is no study name: it must not hold path separators")

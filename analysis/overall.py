@@ -22,6 +22,12 @@ def overall_verdicts(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns ``estimand``, ``metric``, ``family``, ``datasets`` (those with a verdict), ``least`` (more than half of
         them), ``p_triplet``, ``p_contrastive``, ``p_equivalent``, ``verdict`` and ``reason``.
+
+    Examples:
+        >>> from analysis import load_study, verdicts
+        >>> table = overall_verdicts(verdicts(load_study("demo")))
+        >>> table.loc[table.metric == "map_at_r", ["estimand", "verdict"]].to_records(index=False).tolist()
+        [('tuned', 'triplet'), ('grid average', 'triplet')]
     """
     rows = []
     for (estimand, metric), part in table.groupby(["estimand", "metric"], sort=False):

@@ -26,6 +26,11 @@ def slice_verdicts(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The columns of `verdicts`, and ``slice``: ``miner=hard`` for one level alone, ``without margin=1`` for all the
         others. They are exploratory: what they suggest wants a study of its own.
+
+    Examples:
+        >>> from analysis import load_study
+        >>> slice_verdicts(load_study("demo"))["slice"].unique().tolist()
+        ['miner=all', 'miner=hard', 'without margin=0.2', 'without margin=1']
     """
     rows = []
     for dataset, part in settings(runs).items():

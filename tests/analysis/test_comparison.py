@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
 
-import analysis.censoring
-import analysis.comparison
 from analysis import compare
 from analysis.inference import SignFlips
 
@@ -68,10 +64,3 @@ def test_what_is_not_in_the_table_is_named() -> None:
         compare(results(3), metric="f1", **ARMS)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no row has model = 'triplet': there are new, old"):
         compare(results(3), pair_by="fold", metric="accuracy", between="model")
-
-
-@pytest.mark.parametrize("module", [analysis.comparison, analysis.censoring])
-def test_examples_in_docstrings_are_true(module: object) -> None:
-    outcome = doctest.testmod(module)  # type: ignore[arg-type]
-    assert outcome.attempted > 0
-    assert outcome.failed == 0

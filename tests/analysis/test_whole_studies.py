@@ -1,0 +1,117 @@
+"""Simulated studies from their records to the report: what is said of those that go well, and of those that do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import claims, verdicts
+from analysis.report import build_report
+from tests.analysis.recorded import record_study
+from tests.analysis.studies import simulated_runs
+
+
+def report_on(runs: pd.DataFrame, storage: Path) -> str:
+    """The report in Markdown, whose table is that of the runs themselves."""
+    record_study(storage, "s", runs)
+    build_report("s", storage)
+    written = pd.read_csv(storage / "s" / "report" / "verdicts.csv")
+    assert written["verdict"].tolist() == verdicts(runs)["verdict"].tolist()
+    return (storage / "s" / "report" / "report.md").read_text()
+
+
+def tuned(runs: pd.DataFrame, metric: str = "map_at_r") -> pd.Series:
+    table = verdicts(runs)
+    return table[(table["estimand"] == "tuned") & (table["metric"] == metric)].iloc[0]
+
+
+def claim(runs: pd.DataFrame, name: str) -> str:
+    table = claims(runs)
+    return str(table[(table["claim"] == name) & (table["dataset"] == "overall")]["verdict"].item())
+
+
+def test_a_known_effect_is_found_with_its_size(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(1), seeds=13, datasets=("a", "b", "c"), effect=0.06)
+    table = verdicts(runs)
+    primary = table[table["family"] == "primary"]
+    assert set(primary["verdict"]) == {"triplet"}
+    assert (primary["difference"] - 0.06).abs().max() < 0.012  # three standard errors
+    assert claim(runs, "retrieval") == "supported"
+    assert claim(runs, "active ratio") == "contradicted"
+    assert "Triplet loss retrieves better" in report_on(runs, tmp_path)
+
+
+def test_losses_alike_are_equivalent_and_so_are_the_claims(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(2), seeds=13, datasets=("a", "b", "c"), pair_noise=0.001)
+    assert set(verdicts(runs)["verdict"]) == {"equivalent"}
+    assert set(claims(runs)["verdict"]) == {"equivalent"}
+    assert "equivalent" in report_on(runs, tmp_path)
+
+
+def test_two_seeds_give_no_verdict_and_a_report_that_says_why(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(3), seeds=2, effect=0.2)
+    assert set(verdicts(runs)["verdict"]) == {"insufficient"}
+    assert set(claims(runs)["verdict"]) == {"insufficient"}
+    assert "fewer than 8" in report_on(runs, tmp_path)
+
+
+def test_a_loss_that_diverges_often_is_insufficient_and_its_crash_rate_is_shown(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    runs = simulated_runs(rng, seeds=13, effect=0.2)
+    crashed = (runs["loss"] == "contrastive") & (rng.random(len(runs)) < 0.4)
+    runs.loc[crashed, "diverged"] = True
+    runs.loc[crashed, [column for column in runs.columns if "/" in column]] = np.nan
+    table = verdicts(runs)
+    assert set(table[table["estimand"] == "grid average"]["verdict"]) == {"insufficient"}
+    assert (table["diverged_contrastive"] > table["diverged_triplet"]).any()
+    assert f"{crashed.sum() / (len(runs) / 2):.1%}" in report_on(runs, tmp_path)
+
+
+def test_a_condition_that_always_diverges_is_never_chosen(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(5), seeds=13, effect=0.05)
+    runs.loc[runs["margin"] == 1.0, "val/map_at_r"] += 0.3  # it would win, had it not diverged
+    crashed = (runs["loss"] == "triplet") & (runs["margin"] == 1.0)
+    runs.loc[crashed, "diverged"] = True
+    runs.loc[crashed, [column for column in runs.columns if "/" in column]] = np.nan
+    row = tuned(runs)
+    assert "margin 0.2" in row["chosen_triplet"]
+    assert "margin 1" in row["chosen_contrastive"]
+    assert row["budget"] == 4
+    assert row["verdict"] == "triplet"
+    assert "50.0%" in report_on(runs, tmp_path)
+
+
+def test_one_missing_pair_drops_its_seed_and_three_leave_no_verdict(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(6), seeds=13, effect=0.2)
+
+    def without(seeds: list[int]) -> pd.DataFrame:
+        return runs[~((runs["loss"] == "triplet") & (runs["miner"] == "all") & runs["seed"].isin(seeds))]
+
+    def grid(frame: pd.DataFrame) -> pd.Series:
+        table = verdicts(frame)
+        return table[(table["estimand"] == "grid average") & (table["metric"] == "map_at_r")].iloc[0]
+
+    assert (grid(without([7]))["n"], grid(without([7]))["verdict"]) == (12, "triplet")
+    assert (grid(without([7, 8, 9]))["n"], grid(without([7, 8, 9]))["verdict"]) == (10, "insufficient")
+    assert "missing" in report_on(without([7, 8, 9]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("censored", "expected"), [((0.0, 0.2), "supported"), ((0.9, 0.9), "undecided"), ((0.9, 0.0), "supported")]
+)
+def test_censored_decay_is_compared_at_the_last_epoch_unless_most_of_both_losses_is_censored(
+    censored: tuple[float, float], expected: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(7)
+    runs = simulated_runs(rng, seeds=13)
+    triplet = runs["loss"] == "triplet"
+    times = np.where(triplet, rng.integers(30, 45, len(runs)), rng.integers(15, 25, len(runs))).astype(float)
+    share = np.where(triplet, *censored)
+    cut = rng.random(len(runs)) < share
+    runs["train/loss_decay_epochs"] = np.where(cut, 50.0, times)
+    runs["train/loss_decay_censored"] = cut.astype(float)
+    assert claim(runs, "loss decay") == expected
+    assert "censored at the last epoch" in report_on(runs, tmp_path)
