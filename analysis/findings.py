@@ -27,6 +27,7 @@ class Findings:
         claims: As `claims` gives it.
         slices: As `slice_verdicts` gives it.
         sensitivity: As `rope_sensitivity` gives it.
+        claimant: Who makes the claims, in words.
         tuning_seeds: How many seeds tuned.
         warnings: What a reader must know before trusting any of it.
         provenance: Where the runs came from, by kind.
@@ -39,15 +40,20 @@ class Findings:
     claims: pd.DataFrame
     slices: pd.DataFrame
     sensitivity: pd.DataFrame
+    claimant: str
     tuning_seeds: int
     warnings: list[str]
     provenance: dict[str, list[str]]
 
 
 def find(
-    study: str, runs: pd.DataFrame, tuning_seeds: int = TUNING_SEEDS, stated: Sequence[Claim] | None = None
+    study: str,
+    runs: pd.DataFrame,
+    tuning_seeds: int = TUNING_SEEDS,
+    stated: Sequence[Claim] | None = None,
+    claimant: str = "the paper",
 ) -> Findings:
-    """All findings on a study's runs; `stated` are the claims to judge, the paper's if not given."""
+    """All findings on a study's runs; `stated` are the claims of `claimant` to judge, the paper's if not given."""
     table = verdicts(runs, tuning_seeds)
     return Findings(
         study=study,
@@ -57,6 +63,7 @@ def find(
         claims=judge_claims(table, stated),
         slices=slice_verdicts(runs),
         sensitivity=rope_sensitivity(runs, tuning_seeds),
+        claimant=claimant,
         tuning_seeds=tuning_seeds,
         warnings=[*runs.attrs.get("warnings", []), *_doubts(runs)],
         provenance=_provenance(runs),

@@ -85,9 +85,9 @@ def html(findings: Findings, panels: Sequence[Panel], unavailable: Sequence[str]
         f"<h1>Contrastive or triplet? Study <code>{escape(findings.study)}</code></h1>",
         f'<ul class="lead">{"".join(map(_lead, headline(findings)))}</ul>',
         *(f'<p class="warning">{escape(warning)}</p>' for warning in findings.warnings),
-        "<h2>What the paper claims, and what this study says</h2>",
+        f"<h2>What {escape(findings.claimant)} claims, and what this study says</h2>",
         f'<ul class="claims">{"".join(map(_claim, answers(findings)))}</ul>',
-        _details("Every claim on every dataset, beside the paper's figure", _table(claim_rows(findings.claims))),
+        _details("Every claim on every dataset, beside the figure reported", _table(claim_rows(findings.claims))),
     ]
     for title, rows in sections(findings.table):
         body += [f"<h2>{escape(title)}</h2>", _table(_verdict_third(verdict_rows(rows)))]

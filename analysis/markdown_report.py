@@ -49,7 +49,7 @@ def report_text(findings: Findings) -> str:
     parts = [
         f"# Contrastive or triplet? Study `{findings.study}`",
         _list(f"**{line}**" for line in headline(findings)),
-        "## What the paper claims, and what this study says",
+        f"## What {findings.claimant} claims, and what this study says",
         _list(f"{statement}: **{verdict}** overall; {detail}" for statement, verdict, detail in answers(findings)),
         _table(claim_rows(findings.claims), bold=2),
     ]

@@ -46,9 +46,9 @@ def build_report(
         ClaimsError: As `read_claims` does.
         OSError: If the report cannot be written.
     """
-    stated = read_claims(claims_file) if claims_file else None
+    own = (read_claims(claims_file), claims_file.name) if claims_file else ()
     runs = load_study(study, storage, tracking_uri)
-    findings = find(study, runs, tuning_seeds, stated)
+    findings = find(study, runs, tuning_seeds, *own)
     curves = load_curves(runs, study, storage)
     sketches = load_sketches(runs, study, storage, tuning_seeds)
     unavailable = []
@@ -92,7 +92,7 @@ def terminal_text(findings: Findings) -> str:
     lines = answers(findings)
     width = max((len(statement) for statement, _, _ in lines), default=0)
     claims = "\n".join(f"{statement.ljust(width)}  {verdict}" for statement, verdict, _ in lines)
-    parts.append(f"What the paper claims, over all datasets\n\n{claims}")
+    parts.append(f"What {findings.claimant} claims, over all datasets\n\n{claims}")
     return "\n\n".join(parts)
 
 

@@ -81,7 +81,7 @@ def claim_rows(table: pd.DataFrame) -> TextTable:
         "triplet minus contrastive",
         "95% interval",
         "p (d = 0)",
-        "the paper",
+        "reported",
     )
     rows = []
     for row in rows_of(table):

@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from study.session import StudyError, run_study  # heavy imports, which a typing error need not wait for
 
         try:
-            return run_study(config, only_plan)
+            status = run_study(config, only_plan)
+            sys.stdout.flush()
+            return status
         except StudyError as error:
             return _fail(error)
     except KeyboardInterrupt:
@@ -84,5 +86,13 @@ def _help(name: str) -> str:
     return str(StudyConfig.model_fields[name].description).replace("%", "%%")
 
 
+def _leave(status: int) -> NoReturn:
+    """Ends the process; after a study that went well without unloading torch, Ray and MLflow, which takes seconds."""
+    if status == 0:
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

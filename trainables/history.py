@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,36 @@ class History:
         for member in (~losses.isfinite()).nonzero().flatten().tolist():
             if self.diverged[member] is None:
                 self.diverged[member] = epoch
+
+    def mean_over_epochs(self, metric: str) -> Tensor | None:
+        """Mean [K] of a metric over the epochs that recorded it; None where none did."""
+        values = [values for (name, _), values in self._values.items() if name == metric]
+        return torch.from_numpy(np.stack(values)).mean(0) if values else None
+
+    def state(self) -> dict[str, Any]:
+        """All of it as numbers, names and one tensor."""
+        values = torch.from_numpy(np.stack(list(self._values.values()))) if self._values else torch.empty(0)
+        sketches = [asdict(sketch) if sketch else None for sketch in self.sketches]
+        return {"keys": list(self._values), "values": values, "diverged": list(self.diverged), "sketches": sketches}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> History:
+        """The history that `state` was taken of."""
+        history = cls(len(state["diverged"]))
+        history.diverged = list(state["diverged"])
+        history.sketches = [Sketch(**sketch) if sketch else None for sketch in state["sketches"]]
+        history._values = dict(zip(map(tuple, state["keys"]), state["values"].numpy(), strict=True))
+        return history
+
+    @classmethod
+    def joined(cls, parts: Sequence[History]) -> History:
+        """The history of all members of packs of one structure, in order."""
+        history = cls(sum(part.members for part in parts))
+        history.diverged = [epoch for part in parts for epoch in part.diverged]
+        history.sketches = [sketch for part in parts for sketch in part.sketches]
+        for key in parts[0]._values:
+            history._values[key] = np.concatenate([part._values[key] for part in parts])
+        return history
 
     def points(self, member: int) -> Iterator[tuple[str, int, float]]:
         """(metric, epoch, value) of one member, in the order recorded."""

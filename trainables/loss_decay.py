@@ -6,6 +6,8 @@ the networks of a whole epoch, and its first value would not be the untrained ne
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,17 @@ class LossDecay:
         for name, share in SHARES.items():
             first = (self._reached[name] == 0) & (losses <= share * self._untrained)
             self._reached[name] = torch.where(first, float(epoch), self._reached[name])
+
+    def state(self) -> dict[str, Tensor]:
+        """What `from_state` needs to go on."""
+        return {"untrained": self._untrained, **self._reached}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> LossDecay:
+        """Goes on from a state."""
+        decay = cls(state["untrained"])
+        decay._reached = {name: state[name] for name in SHARES}
+        return decay
 
     def metrics(self, last_epoch: int) -> dict[str, Tensor]:
         """For each share the first epoch at or below it, min(T, E), and 1 where it was not reached (censored)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from trainables.loss_decay import PROBE_BATCHES, LossDecay
 from trainables.objective import objective
 from trainables.parameters import StackedParameters, stack_parameters, stacked_adam
 from trainables.placement import PackData, Part, place
+from trainables.snapshots import Snapshot, on
 from trainables.spec import Pack
 from trainables.streams import stream
 from trainables.terms import Terms
@@ -23,13 +25,15 @@ from trainables.terms import Terms
 # Numbers in one member's largest activation when a part is embedded. Never a function of the pack: samples that are
 # embedded together may round together.
 _EVALUATION_NUMBERS = 1 << 22
+_MEANS = ("train/active_ratio", "train/active_anchors", "train/grad_norm")  # over all epochs: what a verdict reads
 
 
 def train_pack(
     pack: Pack,
     dataset: Dataset,
     device: torch.device | str = "cpu",
-    on_epoch: Callable[[int], None] | None = None,
+    on_epoch: Callable[[int, Callable[[], Snapshot]], None] | None = None,
+    resume: Snapshot | None = None,
 ) -> History:
     """Trains every member of a pack and records its metrics.
 
@@ -37,34 +41,45 @@ def train_pack(
         pack: Runs of one structure on `dataset`.
         dataset: The data, split here for each member's seed.
         device: Where to train.
-        on_epoch: Called with the number of each finished epoch; 0 stands for the untrained network's evaluation.
+        on_epoch: Called with the number of each finished epoch, 0 for the untrained network's evaluation, and with a
+            function that takes a snapshot of the training there.
+        resume: A snapshot of the same pack on the same dataset, to go on from: the result is that of a training that
+            was never interrupted.
 
     Returns:
         ``train/...`` metrics of every epoch, ``val/...`` and ``test/...`` metrics of the evaluation epochs.
     """
     run = _PackRun(pack, dataset, torch.device(device))
     structure = pack.structure
-    history = History(len(pack.members))
-    decay = LossDecay(run.probe_loss())
     evaluation_epochs = set(structure.evaluation_epochs())
-    by_epoch: list[dict[str, Tensor]] = []
+    finished = 0
+    if resume is None:
+        history, decay = History(len(pack.members)), LossDecay(run.probe_loss())
+        history.record(0, run.evaluate())
+    else:
+        finished = resume["epoch"]
+        history, decay = History.from_state(resume["history"]), LossDecay.from_state(on(device, resume["decay"]))
+        run.restore(resume)
 
-    history.record(0, run.evaluate())
+    def snapshot() -> Snapshot:
+        return {"epoch": finished, "history": history.state(), "decay": decay.state(), **run.state()}
+
     if on_epoch:
-        on_epoch(0)
-    for epoch in range(1, structure.epochs + 1):
+        on_epoch(finished, snapshot)
+    for epoch in range(finished + 1, structure.epochs + 1):
         metrics = run.train_epoch(epoch)
         probe = run.probe_loss()
         decay.update(epoch, probe)
         history.check_divergence(epoch, metrics["train/loss"] + probe)
         history.record(epoch, {**metrics, "train/probe_loss": probe})
-        by_epoch.append(metrics)
         if epoch in evaluation_epochs:
             history.record(epoch, run.evaluate(history if epoch == structure.epochs else None))
+        finished = epoch
         if on_epoch:
-            on_epoch(epoch)
-    if by_epoch:
-        history.record(structure.epochs, _over_epochs(by_epoch))
+            on_epoch(epoch, snapshot)
+    if structure.epochs:
+        means = {f"{name}_mean": history.mean_over_epochs(name) for name in _MEANS}
+        history.record(structure.epochs, {name: mean for name, mean in means.items() if mean is not None})
         history.record(structure.epochs, {f"train/{k}": v for k, v in decay.metrics(structure.epochs).items()})
     return history
 
@@ -82,6 +97,14 @@ class _PackRun:
         initial = [self._encoder.initialise(stream(dataset.name, m.seed, "weights")) for m in pack.members]
         self._parameters: StackedParameters = stack_parameters(initial, device)
         self._adam = stacked_adam(self._parameters, [member.lr for member in pack.members])
+
+    def state(self) -> dict[str, Any]:
+        return {"parameters": self._parameters.values, "adam": self._adam.state_dict()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        with torch.no_grad():
+            self._parameters.values.copy_(state["parameters"])
+        self._adam.load_state_dict(state["adam"])
 
     def train_epoch(self, epoch: int) -> dict[str, Tensor]:
         sums: dict[str, Tensor] = {}
@@ -165,9 +188,3 @@ def _epoch_metrics(sums: dict[str, Tensor], steps: int) -> dict[str, Tensor]:
             share = sums[name] / sums[f"{kind}.candidates"].clamp_min(1.0)
             metrics["train/active_ratio" if kind == "own" else f"train/active_{kind}"] = share
     return metrics
-
-
-def _over_epochs(by_epoch: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Means over all epochs of the dynamics that a verdict reads."""
-    names = ("train/active_ratio", "train/active_anchors", "train/grad_norm")
-    return {f"{name}_mean": torch.stack([metrics[name] for metrics in by_epoch]).mean(0) for name in names}

@@ -61,7 +61,7 @@ def pack_trainable(
         dataset = shared_dataset(datasets[pack.structure.reading])
         last_report = started
 
-        def report(epoch: int) -> None:
+        def report(epoch: int, _: object) -> None:
             nonlocal last_report
             if time.monotonic() - last_report >= REPORT_SECONDS:
                 last_report = time.monotonic()

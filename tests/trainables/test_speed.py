@@ -38,7 +38,7 @@ def seconds_of_a_fused_epoch(first_seed: int) -> tuple[float, float]:
     torch.set_num_threads(1)
     members = tuple(Member(1.0, 1e-3, first_seed + seed) for seed in range(4))
     times: list[float] = []
-    train_pack(Pack(CNN, members), mnist(), on_epoch=lambda _: times.append(time.perf_counter()))
+    train_pack(Pack(CNN, members), mnist(), on_epoch=lambda *_: times.append(time.perf_counter()))
     return times[1] - times[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
