@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from upath import UPath
 
 Value = str | int | float | bool
 
@@ -42,7 +43,7 @@ class RunDescription:
     sketch: Mapping[str, list[float]] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PackRecord:
     """The results of a pack.
 
@@ -65,12 +66,15 @@ class BrokenRecordError(ValueError):
     """A record file that does not hold what its name promises."""
 
 
-def records_folder(storage: Path, study: str) -> Path:
-    """Where the records of a study lie."""
-    return storage / study / "records"
+Folder = Path | UPath
 
 
-def write_record(folder: Path, record: PackRecord) -> Path:
+def records_folder(storage: str | Folder, study: str) -> UPath:
+    """Where the records of a study lie, under a folder or an address such as ``s3://bucket/results``."""
+    return UPath(storage) / study / "records"
+
+
+def write_record(folder: Folder, record: PackRecord) -> Folder:
     """Writes a record so that it is there whole or not at all.
 
     Raises:
@@ -86,19 +90,29 @@ def write_record(folder: Path, record: PackRecord) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{record.pack}-{_digest(content)}.parquet"
-    partial = folder / f".{path.name}.{os.getpid()}.partial"
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, content)
     return path
 
 
-def read_record(path: Path) -> PackRecord:
+def write_whole(path: Folder, content: bytes) -> None:
+    """Writes a file that is there whole or not at all, in place of one that was.
+
+    Raises:
+        OSError: If it cannot be written; what was there stays.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            if isinstance(path, Path):
+                file.flush()
+                os.fsync(file.fileno())
+        partial.replace(path) if isinstance(path, Path) else partial.rename(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_record(path: Folder) -> PackRecord:
     """Reads a record.
 
     Raises:
@@ -116,7 +130,7 @@ def read_record(path: Path) -> PackRecord:
     return PackRecord(description["pack"], description["started"], description["finished"], runs, points)
 
 
-def read_records(folder: Path) -> Iterator[PackRecord | BrokenRecordError]:
+def read_records(folder: Folder) -> Iterator[PackRecord | BrokenRecordError]:
     """All records of a folder in order of name; a broken one comes as its error."""
     for path in sorted(folder.glob("[!.]*.parquet")) if folder.is_dir() else ():
         try:

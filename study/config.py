@@ -24,11 +24,12 @@ DEFAULT_PRESET = "sweep"
 # The fields that are options of the command; the others are for YAML files.
 LIST_OPTIONS = ("datasets", "encoder", "weights", "losses", "miners", "margins", "lrs", "seeds")
 VALUE_OPTIONS = (
-    *("split", "tuning_seeds", "epochs", "batch_size", "sampler", "embedding_dim", "pack_size"),
+    *("split", "tuning_seeds", "epochs", "batch_size", "sampler", "embedding_dim", "pack_size", "gpus_per_pack"),
     *("name", "storage", "data_root", "cache", "tracking_uri", "address"),
 )
 SWITCHES = ("normalize", "augment", "download", "skip_missing")
 COMMAND_LINE = {*LIST_OPTIONS, *VALUE_OPTIONS, *SWITCHES}
+ENVIRONMENT = {"tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}  # variables that stand for fields
 HOME = Path("~/.cache/contrastive-or-triplet")
 
 
@@ -71,12 +72,17 @@ class StudyConfig(BaseModel):
     embedding_dim: Annotated[int, Field(ge=1, le=65_536)] = Field(default=128, description="dimension of the embedding")
     normalize: bool = Field(default=False, description="L2-normalise the embeddings")
     evaluate_every: f.Count = Field(default=10, description="epochs between evaluations")
-    gpus_per_pack: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=1.0, description="share of a GPU, where there are any"
+    gpus_per_pack: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="share of a GPU that a pack waits for, else what it fills of those at hand"
+    )
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=30.0, description="time between two snapshots of a pack in training"
     )
     pack_size: f.Count | None = Field(default=None, description="most runs trained together; chosen if not given")
     synthetic: SyntheticOptions = Field(default=SyntheticOptions(), description="shape of the synthetic clusters")
-    storage: f.Folder = Field(default=Path("results"), description="folder of records, reports and the default MLflow")
+    storage: f.Storage = Field(
+        default=Path("results"), description="folder, or address such as s3://..., of records and reports"
+    )
     data_root: f.Folder = Field(default=HOME / "data", description=f"folder of the datasets (default: {HOME}/data)")
     cache: f.Folder = Field(default=HOME / "prepared", description="folder of decoded images and features")
     download: bool = Field(default=False, description="fetch the datasets and weights that are missing")
@@ -134,6 +140,17 @@ class StudyConfig(BaseModel):
         if self.augment and not any(augments(dataset, encoder) for dataset, encoder in self.readings()):
             raise ValueError("--augment: no dataset of this study is read by a cnn that could take it (never mnist)")
         return self
+
+    @model_validator(mode="after")
+    def _a_place_for_mlflow(self) -> StudyConfig:
+        if self.tracking_uri is None and not isinstance(self.storage, Path):
+            raise ValueError(f"--storage {self.storage} can hold no MLflow database: give --tracking-uri as well")
+        return self
+
+    @property
+    def mlflow_uri(self) -> str:
+        """MLflow's address: what was given, else a database in the storage folder."""
+        return self.tracking_uri or f"sqlite:///{self.storage / 'mlflow.db'}"
 
     def readings(self) -> list[tuple[str, str]]:
         """(dataset, encoder) in the order asked for, datasets as the user wrote them."""

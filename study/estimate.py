@@ -30,11 +30,12 @@ _FORWARD_SHARE = 1 / 3  # of a training step's arithmetic
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a reading's runs should take, all workers together, and its preparation before."""
+    """Seconds that a reading's runs should take, all workers together and one run, and its preparation before."""
 
     reading: Reading
     training: float
     preparation: float
+    run: float
 
 
 def estimate(packs: Sequence[Pack], readings: Sequence[Reading], unprepared: Sequence[Reading]) -> list[Estimate]:
@@ -61,7 +62,8 @@ def estimate(packs: Sequence[Pack], readings: Sequence[Reading], unprepared: Seq
             epoch, evaluation = _extrapolate(structure, reading, evaluation_of)
         evaluations = len(structure.evaluation_epochs())
         runs = sum(len(pack.members) for pack in mine)
-        estimates.append(Estimate(reading, runs * (structure.epochs * epoch + evaluations * evaluation), preparation))
+        run = structure.epochs * epoch + evaluations * evaluation
+        estimates.append(Estimate(reading, runs * run, preparation, run))
     return estimates
 
 

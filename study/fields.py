@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from upath import UPath
 
 from trainables.datasets.registry import DATASETS, FOLDER
 from trainables.datasets.splits import SPLITS
@@ -124,6 +125,18 @@ def _absolute(value: Path) -> Path:
         raise ValueError(f"{value}: {error}") from None
 
 
+def _storage(value: Any) -> Any:
+    """A folder, or the address of one on a file system that fsspec knows."""
+    if not (isinstance(value, str) and "://" in value) and not isinstance(value, UPath):
+        return _absolute(Path(value))
+    try:
+        folder = UPath(value)
+        folder.fs  # noqa: B018 (opens the file system, whose package may be missing)
+        return folder
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"{value}: {error}") from None
+
+
 _NotEmpty = Field(min_length=1)
 _Distinct = AfterValidator(_distinct)
 _Listed = BeforeValidator(_as_list)
@@ -134,6 +147,7 @@ _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Seed = Annotated[int, Field(ge=0)]
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Storage = Annotated[Any, BeforeValidator(_storage)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Datasets = Annotated[tuple[_Dataset, ...], BeforeValidator(_all_datasets), _NotEmpty, _Distinct]
 Encoders = Annotated[

@@ -6,13 +6,13 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from analysis.records import PackRecord, RunDescription, write_record
-from study.grid import Run, pack_id
+from analysis.records import Folder, PackRecord, RunDescription, write_record
+from study.grid import Run
+from study.packing import pack_id
 from study.tracking import TrackingError, TrackingSink
 from trainables.history import History, Sketch
 
@@ -82,15 +82,28 @@ def run_params(run: Run) -> dict[str, str | int | float | bool]:
 class Recorder:
     """Writes records as packs end, and fills MLflow from them in a thread of its own.
 
-    MLflow may fail: then the records wait, and `close` says why. Only a full or broken disk stops a study.
+    MLflow may be away: then the records wait, and it is asked again now and then. Only a full or broken disk stops a
+    study.
     """
 
-    def __init__(self, folder: Path, sink: TrackingSink) -> None:
+    def __init__(
+        self, folder: Folder, sink: TrackingSink | None, connect: Callable[[], TrackingSink], pause: float = 10.0
+    ) -> None:
+        """Starts the thread.
+
+        Args:
+            folder: Of the records.
+            sink: MLflow, if it answers by now.
+            connect: Opens it, or raises `TrackingError`.
+            pause: Seconds before MLflow is asked again once it has failed.
+        """
         self._folder = folder
         self._sink = sink
+        self._connect = connect
+        self._pause = pause
         self._queue: queue.SimpleQueue[PackRecord | None] = queue.SimpleQueue()
-        self._failed: list[PackRecord] = []
-        self._error: TrackingError | None = None
+        self._waiting: list[PackRecord] = []
+        self._ask_again = 0.0 if sink else time.monotonic() + pause
         self._thread = threading.Thread(target=self._fill, name="mlflow", daemon=True)
         self._thread.start()
 
@@ -107,24 +120,36 @@ class Recorder:
         """Hands on a record that is on disk already."""
         self._queue.put(record)
 
-    def close(self) -> TrackingError | None:
-        """Waits for MLflow, tries once more what failed, and returns the last error if some still does."""
+    def close(self) -> TrackingSink:
+        """Waits for MLflow, tries once more what failed, and returns it, filled.
+
+        Raises:
+            TrackingError: If some records are not in it.
+        """
         self._queue.put(None)
         self._thread.join()
-        self._error = None
-        for record in self._failed:
-            self._write(record)
-        return self._error
+        return self._write_waiting()
 
     def _fill(self) -> None:
         while (record := self._queue.get()) is not None:
-            if not self._write(record):
-                self._failed.append(record)
+            self._waiting.append(record)
+            if time.monotonic() >= self._ask_again:
+                try:
+                    self._write_waiting()
+                except TrackingError:
+                    self._ask_again = time.monotonic() + self._pause
 
-    def _write(self, record: PackRecord) -> bool:
-        try:
-            self._sink.write(record)
-        except TrackingError as error:
-            self._error = error
-            return False
-        return True
+    def _write_waiting(self) -> TrackingSink:
+        sink = self._sink = self._sink or self._connect()
+        failure = None
+        for record in list(self._waiting):
+            try:
+                sink.write(record)
+                self._waiting.remove(record)
+            except TrackingError as error:
+                failure = error
+                if error.away:  # so is it for the others, and each would wait for it in vain
+                    break
+        if failure:
+            raise failure
+        return sink

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from study.config import (
     DEFAULT_PRESET,
+    ENVIRONMENT,
     LIST_OPTIONS,
     SWITCHES,
     VALUE_OPTIONS,
@@ -20,21 +21,20 @@ from study.config import (
     preset_names,
 )
 
-_ENVIRONMENT = {"tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status: 0, 1 where runs failed, 2 where the study could not start."""
     options = vars(_parser().parse_args(arguments))
     preset, file, only_plan = options.pop("preset"), options.pop("config"), options.pop("plan")
-    environment = {field: os.environ[variable] for field, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
+    environment = {field: os.environ[variable] for field, variable in ENVIRONMENT.items() if os.environ.get(variable)}
     given = {name: value for name, value in options.items() if value is not None}
     try:
         config = load_config(preset, file, given, environment)
     except ConfigError as error:
         return _fail(error)
     try:
-        from study.session import StudyError, run_study  # heavy imports, which a typing error need not wait for
+        from study.session import run_study  # heavy imports, which a typing error need not wait for
+        from study.situation import StudyError
 
         try:
             status = run_study(config, only_plan)

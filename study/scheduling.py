@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import os
-import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
 
+from study.packing import PACKS_PER_GPU
 from trainables.datasets import Dataset
 from trainables.history import History
-from trainables.spec import Pack
-from trainables.tune_adapter import pack_trainable, share_dataset
+from trainables.tune_adapter import Order, Snapshots, pack_trainable, share_dataset
 
 CPUS_PER_PACK = 1
 TRIES = 3
@@ -84,28 +84,42 @@ def disconnect() -> None:
     ray.shutdown()
 
 
-def workers(gpus_per_pack: float) -> int:
-    """How many packs the cluster trains at once."""
+def gpu_share(asked: float | None, local: bool) -> float:
+    """Share of a GPU that each pack takes; zero where packs train on CPUs.
+
+    Args:
+        asked: By the user, who may wait for machines that are still to come; not on this machine alone.
+        local: Whether the cluster is this machine alone.
+    """
+    gpus = ray.cluster_resources().get("GPU", 0)
+    if asked is None:
+        return 1 / PACKS_PER_GPU if gpus >= 1 else 0.0
+    return asked if gpus >= 1 or not local else 0.0
+
+
+def workers(share: float) -> int:
+    """How many packs the cluster trains at once, each with a share of a GPU or, if that is zero, a CPU."""
     resources = ray.cluster_resources()
-    gpus = resources.get("GPU", 0)
-    return max(1, int(gpus / gpus_per_pack) if gpus else int(resources.get("CPU", 1)) // CPUS_PER_PACK)
+    if share:
+        return max(1, int(resources.get("GPU", 0)) * int(1 / share))
+    return max(1, int(resources.get("CPU", 1)) // CPUS_PER_PACK)
 
 
 def train_packs(
-    packs: Sequence[Pack],
+    orders: Sequence[Order],
     datasets: Mapping[tuple[str, str], Dataset],
-    folder: Path,
-    gpus_per_pack: float,
+    snapshots: Snapshots,
+    share: float,
     on_epoch: Callable[[int, int], None],
     on_result: Callable[[int, History, float], None],
 ) -> list[tuple[int, str]]:
-    """Trains packs as trials of one Tune experiment.
+    """Trains packs as trials of one Tune experiment, in their order.
 
     Args:
-        packs: What to train.
+        orders: What to train.
         datasets: By reading; each is put into the object store once.
-        folder: Scratch space of Tune; removed at the end.
-        gpus_per_pack: Share of a GPU that a pack takes, on a cluster that has GPUs.
+        snapshots: Where workers keep those of packs in training.
+        share: Of a GPU, for each pack; zero for CPUs.
         on_epoch: Called with a pack's position and the epoch it has reached.
         on_result: Called with a pack's position, its history and the seconds it took, as soon as it ends.
 
@@ -115,37 +129,35 @@ def train_packs(
     Raises:
         OSError: What `on_result` raised: there is no use in training what cannot be kept.
     """
-    per_pack: dict[str, float] = {"cpu": CPUS_PER_PACK}
-    if ray.cluster_resources().get("GPU", 0) >= 1:
-        per_pack["gpu"] = gpus_per_pack
+    # Floored, lest rounding in Ray makes n n-ths more than a whole.
+    gpu = {"gpu": math.floor(share * 10_000) / 10_000} if share else {}
     shared = {id(dataset): share_dataset(dataset) for dataset in datasets.values()}
     references = {reading: shared[id(dataset)] for reading, dataset in datasets.items()}
-    trainable = pack_trainable(ray.put(list(packs)), references, CPUS_PER_PACK)
+    trainable = pack_trainable(ray.put(list(orders)), references, CPUS_PER_PACK, snapshots)
     listener = _Listener(on_epoch, on_result)
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, per_pack),
-        param_space={"pack": tune.grid_search(list(range(len(packs))))},
-        tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=_folder_name),
-        run_config=tune.RunConfig(
-            name="tune",
-            storage_path=str(folder),
-            verbose=0,
-            callbacks=[listener],
-            failure_config=tune.FailureConfig(max_failures=TRIES - 1),
-        ),
-    )
-    try:
-        # In the order of their ends, not of their positions; read before the folder goes.
-        errors = {result.config["pack"]: result.error for result in tuner.fit()}
-    except Exception:
-        if listener.error is not None:
-            raise listener.error from None  # Tune wraps what its callbacks raise
-        raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="study-", ignore_cleanup_errors=True) as scratch:
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, {"cpu": CPUS_PER_PACK, **gpu}),
+            param_space={"pack": tune.grid_search(list(range(len(orders))))},
+            tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=_folder_name),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=scratch,
+                verbose=0,
+                callbacks=[listener],
+                failure_config=tune.FailureConfig(max_failures=TRIES - 1),
+            ),
+        )
+        try:
+            # In the order of their ends, not of their positions; read before the folder goes.
+            errors = {result.config["pack"]: result.error for result in tuner.fit()}
+        except Exception:
+            if listener.error is not None:
+                raise listener.error from None  # Tune wraps what its callbacks raise
+            raise
     return [
         (position, _last_line(error) if (error := errors.get(position)) else "it brought no result")
-        for position in range(len(packs))
+        for position in range(len(orders))
         if position not in listener.finished
     ]
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from upath import UPath
 
 from analysis.mlflow_client import open_client, reason, search_all_runs
 from analysis.records import PackRecord, RunDescription, Value
@@ -25,12 +28,15 @@ KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 class TrackingError(RuntimeError):
-    """MLflow cannot be reached or written."""
+    """MLflow cannot be reached or written.
 
+    Attributes:
+        away: Whether it may come back by itself: a server that does not answer, rather than one that refuses.
+    """
 
-def default_uri(storage: Path) -> str:
-    """The MLflow database under the storage folder."""
-    return f"sqlite:///{storage / 'mlflow.db'}"
+    def __init__(self, text: str, away: bool = False) -> None:
+        super().__init__(text)
+        self.away = away
 
 
 def browse_hint(uri: str, study: str) -> str:
@@ -66,10 +72,10 @@ class TrackingSink:
             for run in missing:
                 self._write_run(run, points.get(run.key), record)
         except Exception as error:  # a store may raise anything; whatever it is, the records are safe
-            raise TrackingError(reason(error)) from error
+            raise TrackingError(reason(error), _is_connection(error)) from error
 
-    def log_report(self, folder: Path) -> None:
-        """Logs a report's files to the study's own run, in place of those that are there.
+    def log_report(self, folder: UPath) -> None:
+        """Logs a report's files to the study's own run, over those of the same names.
 
         Raises:
             TrackingError: If MLflow does not take them.
@@ -78,7 +84,8 @@ class TrackingSink:
         if run_id is None:
             return
         try:
-            self.client.log_artifacts(run_id, str(folder), "report")
+            with _local(folder) as here:
+                self.client.log_artifacts(run_id, str(here), "report")
         except Exception as error:  # as for runs, a store may raise anything
             raise TrackingError(reason(error)) from error
 
@@ -187,4 +194,29 @@ def open_sink(uri: str, study: str, artifacts: Path | None = None) -> TrackingSi
             sink.learn(run)
         return sink
     except Exception as error:  # whatever the store behind the address raises, it is the address that is at fault
-        raise TrackingError(f"MLflow at {uri} does not answer: {reason(error)}") from error
+        away = not uri.startswith("sqlite:") and _is_connection(error)
+        raise TrackingError(f"MLflow at {uri} does not answer: {reason(error)}", away) from error
+
+
+@contextmanager
+def _local(folder: UPath) -> Iterator[Path]:
+    """A folder on this machine with the files of one that may be elsewhere."""
+    if isinstance(folder, Path):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as copy:
+        for file in folder.rglob("*"):
+            if file.is_file():
+                target = Path(copy) / str(file.relative_to(folder))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.read_bytes())
+        yield Path(copy)
+
+
+def _is_connection(error: BaseException | None) -> bool:
+    """Whether an error comes from a connection that failed, however far down."""
+    while error is not None:
+        if isinstance(error, OSError) or type(error).__name__ == "OperationalError":
+            return True
+        error = error.__cause__ or error.__context__
+    return False

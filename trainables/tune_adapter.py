@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 import numpy as np
 import ray
@@ -14,11 +14,41 @@ import torch
 from ray import tune
 
 from trainables.datasets import Dataset
+from trainables.halving import train_within_memory
 from trainables.history import History
+from trainables.snapshots import BrokenSnapshotError, Snapshot, from_bytes, to_bytes
 from trainables.spec import Pack
-from trainables.training import train_pack
 
 REPORT_SECONDS = 1.0  # between two reports of progress; each costs the driver an event
+
+
+class Snapshots(Protocol):
+    """Where the snapshots of packs in training are kept."""
+
+    @property
+    def seconds(self) -> float:
+        """Between two snapshots of a pack."""
+
+    def read(self, name: str) -> bytes | None:
+        """What was kept under a name; None if nothing was."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Keeps bytes in place of what was there."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A pack to be trained.
+
+    Attributes:
+        pack: What.
+        name: Under which its snapshots are kept.
+        fingerprint: What they depend on: of another fingerprint they are not read.
+    """
+
+    pack: Pack
+    name: str
+    fingerprint: str
 
 
 def share_dataset(dataset: Dataset) -> ray.ObjectRef[dict[str, Any]]:
@@ -40,38 +70,52 @@ def shared_dataset(reference: ray.ObjectRef[dict[str, Any]]) -> Dataset:
 
 
 def pack_trainable(
-    packs: ray.ObjectRef[list[Pack]],
+    orders: ray.ObjectRef[list[Order]],
     datasets: Mapping[tuple[str, str], ray.ObjectRef[dict[str, Any]]],
     threads: int,
+    snapshots: Snapshots,
 ) -> Callable[[dict[str, Any]], None]:
-    """A function trainable for ``config["pack"]``, a position in `packs`.
+    """A function trainable for ``config["pack"]``, a position in `orders`.
 
     It reports ``{"epoch": int}`` now and then, and at the end ``{"epoch": int, "history": History, "seconds": float}``.
+    It goes on from the last snapshot of its pack, whoever took it.
 
     Args:
-        packs: In the object store, so that no trial's configuration carries its pack.
+        orders: In the object store, so that no trial's configuration carries its pack.
         datasets: As `share_dataset` gives them, by reading.
         threads: CPU threads of a trial; with one, results do not depend on the pack bit for bit.
+        snapshots: Where they are kept.
     """
 
     def train(config: dict[str, Any]) -> None:
-        started = time.monotonic()
+        started = last_report = last_snapshot = time.monotonic()
         torch.set_num_threads(threads)
-        pack = ray.get(packs)[config["pack"]]
-        dataset = shared_dataset(datasets[pack.structure.reading])
-        last_report = started
+        order = ray.get(orders)[config["pack"]]
+        dataset = shared_dataset(datasets[order.pack.structure.reading])
+        epochs = order.pack.structure.epochs
 
-        def report(epoch: int, _: object) -> None:
-            nonlocal last_report
-            if time.monotonic() - last_report >= REPORT_SECONDS:
-                last_report = time.monotonic()
+        def on_epoch(epoch: int, snapshot: Callable[[], Snapshot] | None) -> None:
+            nonlocal last_report, last_snapshot
+            now = time.monotonic()
+            if snapshot and epoch < epochs and now - last_snapshot >= snapshots.seconds:
+                snapshots.write(order.name, to_bytes(snapshot(), order.fingerprint))
+                last_snapshot = time.monotonic()
+            if now - last_report >= REPORT_SECONDS:
+                last_report = now
                 tune.report({"epoch": epoch})
 
-        history: History = train_pack(pack, dataset, _device(), report)
-        seconds = time.monotonic() - started
-        tune.report({"epoch": pack.structure.epochs, "history": history, "seconds": seconds})
+        history: History = train_within_memory(order.pack, dataset, _device(), on_epoch, _begun(order, snapshots))
+        tune.report({"epoch": epochs, "history": history, "seconds": time.monotonic() - started})
 
     return train
+
+
+def _begun(order: Order, snapshots: Snapshots) -> Snapshot | None:
+    content = snapshots.read(order.name)
+    try:
+        return from_bytes(content, order.fingerprint) if content else None
+    except BrokenSnapshotError:
+        return None  # from the beginning, then
 
 
 def _device() -> torch.device:

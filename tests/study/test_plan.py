@@ -6,7 +6,8 @@ import pytest
 
 from study.config import StudyConfig, load_config
 from study.estimate import Estimate, estimate, total_seconds
-from study.grid import Run, expand, make_packs
+from study.grid import Run, expand
+from study.packing import make_packs
 from study.plan import length_warnings, plan_lines, power_warnings
 from study.progress import Progress, duration
 from study.readings import Reading, find_readings
@@ -27,7 +28,7 @@ def packs_of(config: StudyConfig, readings: list[Reading]) -> list[Pack]:
 def test_the_plan_names_what_is_trained_and_tested() -> None:
     config = load_config("demo", None, {})
     synthetic, digits = find_readings(config)[0]
-    estimates = [Estimate(synthetic, 66.0, 0.0), Estimate(digits, 60.0, 0.0)]
+    estimates = [Estimate(synthetic, 66.0, 0.0, 1.0), Estimate(digits, 60.0, 0.0, 1.0)]
     text = "\n".join(plan_lines(config, runs_of(config), 40, 10, 2, estimates))
     for part in (
         "synthetic (mlp), digits (mlp)",
@@ -78,7 +79,7 @@ def test_a_folder_of_many_classes_is_estimated(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_study_of_days_on_a_cpu_is_warned_of_with_ways_out() -> None:
-    estimates = [Estimate(VIT, 3600.0, 60.0), Estimate(CNN, 10 * 86400.0, 0.0)]
+    estimates = [Estimate(VIT, 3600.0, 60.0, 1.0), Estimate(CNN, 10 * 86400.0, 0.0, 1.0)]
     (warning,) = length_warnings(estimates, 10, 2, gpu=False)
     for part in ("5.0 days on CPUs", "--seeds", "--encoder cifar10=vit_b_32", "--datasets without cifar10", "a GPU"):
         assert part in warning

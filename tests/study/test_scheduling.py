@@ -9,16 +9,20 @@ from pathlib import Path
 import pytest
 import ray
 import torch
+from upath import UPath
 
-from study.scheduling import ClusterError, connect, train_packs, workers
+from study.checkpoints import CheckpointFolder
+from study.scheduling import ClusterError, connect, gpu_share, train_packs, workers
 from tests.trainables.test_invariants import ALONE, DIGITS, points
 from trainables.datasets import load_vectors
 from trainables.history import History
+from trainables.snapshots import Snapshot, to_bytes
 from trainables.spec import Pack
 from trainables.training import train_pack
+from trainables.tune_adapter import Order
 
-GOOD = Pack(DIGITS, (ALONE,))
-BAD = Pack(replace(DIGITS, miner="no such miner"), (ALONE,))
+GOOD = Order(Pack(DIGITS, (ALONE,)), "good", "version data key")
+BAD = Order(Pack(replace(DIGITS, miner="no such miner"), (ALONE,)), "bad", "version data key")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,9 +39,28 @@ def test_a_pack_on_ray_brings_what_it_brings_without(tmp_path: Path) -> None:
     def keep(position: int, history: History, seconds: float) -> None:
         brought[position] = points(history, 0)
 
-    assert train_packs([GOOD, GOOD], {("digits", "mlp"): digits}, tmp_path / "ray", 1.0, lambda *_: None, keep) == []
-    assert brought[0] == brought[1] == points(train_pack(GOOD, digits), 0)
-    assert not (tmp_path / "ray").exists()
+    snapshots = CheckpointFolder(UPath(tmp_path) / "checkpoints", 1e-6)
+    assert train_packs([GOOD, GOOD], {("digits", "mlp"): digits}, snapshots, 0.0, lambda *_: None, keep) == []
+    assert brought[0] == brought[1] == points(train_pack(GOOD.pack, digits), 0)
+
+
+def test_a_pack_goes_on_from_its_snapshot(tmp_path: Path) -> None:
+    """The snapshot is of a training with another learning rate, which shows in the result."""
+    digits, brought = load_vectors("digits"), {}
+    other = Pack(DIGITS, (replace(ALONE, lr=0.1),))
+    kept: dict[int, Snapshot] = {}
+    train_pack(other, digits, on_epoch=lambda epoch, snapshot: kept.update({epoch: snapshot()}))
+    snapshots = CheckpointFolder(UPath(tmp_path) / "checkpoints", 1e9)
+    snapshots.write(GOOD.name, to_bytes(kept[1], GOOD.fingerprint))
+
+    def keep(position: int, history: History, seconds: float) -> None:
+        brought.update({(metric, epoch): value for metric, epoch, value in history.points(0)})
+
+    train_packs([GOOD], {("digits", "mlp"): digits}, snapshots, 0.0, lambda *_: None, keep)
+    first = {(metric, epoch): value for metric, epoch, value in train_pack(other, digits).points(0)}
+    assert brought["train/loss", 1] == first["train/loss", 1]
+    assert snapshots.begun("version") == [["key"]]
+    assert snapshots.begun("another version") == []
 
 
 def test_a_pack_that_always_fails_is_named_and_the_others_complete(tmp_path: Path) -> None:
@@ -45,8 +68,8 @@ def test_a_pack_that_always_fails_is_named_and_the_others_complete(tmp_path: Pat
     failed = train_packs(
         [BAD, GOOD],
         {("digits", "mlp"): digits},
-        tmp_path / "ray",
-        1.0,
+        CheckpointFolder(UPath(tmp_path) / "checkpoints", 30.0),
+        0.0,
         lambda *_: None,
         lambda position, *_: brought.append(position),
     )
@@ -59,12 +82,23 @@ def test_a_full_disk_ends_the_study_with_its_own_error(tmp_path: Path) -> None:
     def keep(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    snapshots = CheckpointFolder(UPath(tmp_path) / "checkpoints", 30.0)
     with pytest.raises(OSError, match="No space left"):
-        train_packs([GOOD], {("digits", "mlp"): load_vectors("digits")}, tmp_path / "ray", 1.0, lambda *_: None, keep)
+        train_packs([GOOD], {("digits", "mlp"): load_vectors("digits")}, snapshots, 0.0, lambda *_: None, keep)
 
 
 def test_workers_are_cores_where_there_is_no_gpu() -> None:
-    assert workers(1.0) == (ray.cluster_resources().get("GPU") or int(ray.cluster_resources()["CPU"]))
+    assert workers(0.0) == int(ray.cluster_resources()["CPU"])
+
+
+def test_gpus_are_asked_for_where_there_are_some_or_will_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
+    assert gpu_share(None, local=False) == gpu_share(0.5, local=True) == 0.0
+    assert gpu_share(0.5, local=False) == 0.5
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 64.0, "GPU": 3.0})
+    assert gpu_share(1 / 3, local=True) == 1 / 3
+    assert workers(1 / 3) == 9
+    assert workers(gpu_share(None, local=False)) == 12
 
 
 @pytest.mark.parametrize(

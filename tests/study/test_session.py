@@ -177,7 +177,8 @@ def test_the_report_can_be_rebuilt(storage: Path, capsys: pytest.CaptureFixture[
         (["--sampler", "pk", "--batch-size", "6"], "there would be no negatives"),
         (["--name", "a/b"], "no path separators"),
         (["--storage", "/proc/nowhere"], "--storage: cannot write under /proc/nowhere"),
-        (["--tracking-uri", "http://127.0.0.1:9"], "--tracking-uri: MLflow at http://127.0.0.1:9 does not answer"),
+        (["--storage", "s3://bucket/x"], "can hold no MLflow database: give --tracking-uri"),
+        (["--storage", "nosuch://x", "--tracking-uri", "sqlite:///x.db"], "--storage: nosuch://x"),
         (["--tracking-uri", "nonsense://x"], "--tracking-uri: MLflow at nonsense://x does not answer"),
     ],
 )
@@ -265,7 +266,7 @@ def test_a_second_session_on_a_study_says_so_and_stops(tmp_path: Path, capsys: p
 def test_runs_of_other_code_are_warned_of(
     storage: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("study.session.code_version", lambda: "9.9+new")
+    monkeypatch.setattr("study.situation.code_version", lambda: "9.9+new")
     assert main([*SMALL, "--storage", str(storage), "--name", "small", "--seeds", "8", "--plan"]) == 0
     assert "trained by other code" in capsys.readouterr().err
 

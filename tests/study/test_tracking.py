@@ -88,28 +88,67 @@ def test_a_tracking_server_that_fails_loses_nothing(uri: str, tmp_path: Path) ->
     class Flaky(TrackingSink):
         def write(self, item: PackRecord) -> None:
             if fail:
-                raise TrackingError("the server is away")
+                raise TrackingError("the server is away", away=True)
             real_write(item)
 
-    recorder = Recorder(tmp_path / "records", Flaky(sink.client, sink.experiment, "s"))
+    flaky = Flaky(sink.client, sink.experiment, "s")
+    recorder = Recorder(tmp_path / "records", flaky, lambda: flaky)
     recorder.add(record(["a"]))
     fail = False
-    assert recorder.close() is None
+    recorder.add(record(["b"]))
+    assert recorder.close() is flaky
+    assert {run.data.tags["key"] for run in runs_of(uri)} == {"a", "b"}
+    assert len(list((tmp_path / "records").glob("*.parquet"))) == 2
+
+
+def test_a_tracking_server_that_stays_away_is_reported_and_the_record_stays(tmp_path: Path) -> None:
+    asked = []
+
+    def connect() -> TrackingSink:
+        asked.append(1)
+        raise TrackingError("the server is away", away=True)
+
+    recorder = Recorder(tmp_path / "records", None, connect)
+    for name in ("a", "b", "c"):
+        recorder.add(record([name]))
+    with pytest.raises(TrackingError, match="away"):
+        recorder.close()
+    assert len(asked) == 1, "a server that is away is not asked for every record"
+    assert len(list((tmp_path / "records").glob("*.parquet"))) == 3
+
+
+def test_a_tracking_server_that_comes_late_gets_everything(uri: str, tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "records", None, lambda: open_sink(uri, "s"), pause=0.0)
+    recorder.add(record(["a"]))
+    recorder.close()
     assert [run.data.tags["key"] for run in runs_of(uri)] == ["a"]
-    assert len(list((tmp_path / "records").glob("*.parquet"))) == 1
 
 
-def test_a_tracking_server_that_stays_away_is_reported_and_the_record_stays(uri: str, tmp_path: Path) -> None:
+def test_a_record_that_mlflow_refuses_does_not_hold_up_the_others(uri: str, tmp_path: Path) -> None:
     sink = open_sink(uri, "s")
 
-    class Away(TrackingSink):
+    class Picky(TrackingSink):
         def write(self, item: PackRecord) -> None:
-            raise TrackingError("the server is away")
+            if item.runs[0].key == "a":
+                raise TrackingError("refused")
+            sink.write(item)
 
-    recorder = Recorder(tmp_path / "records", Away(sink.client, sink.experiment, "s"))
+    recorder = Recorder(tmp_path / "records", Picky(sink.client, sink.experiment, "s"), lambda: sink)
     recorder.add(record(["a"]))
-    assert "away" in str(recorder.close())
-    assert len(list((tmp_path / "records").glob("*.parquet"))) == 1
+    recorder.add(record(["b"]))
+    with pytest.raises(TrackingError, match="refused"):
+        recorder.close()
+    assert [run.data.tags["key"] for run in runs_of(uri)] == ["b"]
+
+
+@pytest.mark.parametrize(("uri", "away"), [("http://127.0.0.1:9", True), ("nonsense://x", False)])
+def test_an_address_without_a_server_is_away_and_one_that_cannot_be_is_wrong(
+    uri: str, away: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TrackingError, match="does not answer") as caught:
+        open_sink(uri, "s")
+    assert caught.value.away is away
 
 
 def test_the_browse_command_binds_to_this_machine() -> None:
@@ -131,9 +170,10 @@ def test_a_run_that_a_retried_request_made_twice_is_there_once(uri: str) -> None
 def test_whatever_a_store_raises_is_reported(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = open_sink(uri, "s")
     monkeypatch.setattr(sink.client, "log_batch", lambda *_, **__: 1 / 0)
-    recorder = Recorder(tmp_path / "records", sink)
+    recorder = Recorder(tmp_path / "records", sink, lambda: sink)
     recorder.add(record(["a"]))
-    assert "division" in str(recorder.close())
+    with pytest.raises(TrackingError, match="division"):
+        recorder.close()
 
 
 def _fail(*_: object) -> None:

@@ -1,0 +1,82 @@
+"""Where the snapshots of packs in training lie, so that an interrupted study trains little of them again.
+
+One file a pack under ``<study>/checkpoints``, written by the worker that trains it and removed when its record is
+there. Its fingerprint tells the code, the data and the runs that it belongs to; for others it does not exist.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from upath import UPath
+
+_HEAD_BYTES = 1 << 16  # more than the first line of a snapshot has
+
+
+def fingerprint(keys: Iterable[str], code_version: str, data_digest: str) -> str:
+    """What a snapshot depends on: the runs of its pack, the code and the data."""
+    return " ".join([code_version, data_digest, *keys])
+
+
+@dataclass(frozen=True)
+class CheckpointFolder:
+    """A folder of snapshots that the workers see, or that does not exist for them.
+
+    Attributes:
+        path: The folder.
+        seconds: Between two snapshots of a pack.
+    """
+
+    path: UPath
+    seconds: float
+
+    def read(self, name: str) -> bytes | None:
+        """What was kept under a name; None if nothing can be read."""
+        try:
+            return (self.path / name).read_bytes()
+        except OSError:
+            return None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Keeps bytes in place of what was there; where that fails, what was there stays.
+
+        A worker that does not find the study's folder sees no shared storage, and keeps nothing.
+        """
+        partial = self.path / f".{name}.{os.getpid()}"
+        try:
+            if isinstance(self.path, Path):
+                if not self.path.parent.is_dir():
+                    return
+                self.path.mkdir(exist_ok=True)
+            partial.write_bytes(content)
+            partial.replace(self.path / name) if isinstance(partial, Path) else partial.rename(self.path / name)
+        except OSError:  # a full disk must not end a training whose result may still find room
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        """Forgets a pack."""
+        with contextlib.suppress(OSError):
+            (self.path / name).unlink(missing_ok=True)
+
+    def begun(self, code_version: str) -> list[Sequence[str]]:
+        """The keys of the runs of each pack that this code has a snapshot of."""
+        packs: list[Sequence[str]] = []
+        for file in sorted(self.path.glob("[!.]*")) if self.path.is_dir() else ():
+            version, _, *keys = self._fingerprint(file) or ("", "")
+            if keys and version == code_version:
+                packs.append(keys)
+        return packs
+
+    def _fingerprint(self, file: UPath) -> list[str] | None:
+        try:
+            with file.open("rb") as stream:
+                line, _, _ = stream.read(_HEAD_BYTES).partition(b"\n")
+            return str(json.loads(line)["fingerprint"]).split(" ")
+        except (OSError, ValueError, KeyError, TypeError):
+            return None

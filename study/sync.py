@@ -1,0 +1,65 @@
+"""``python -m study.sync``: fills MLflow from a study's records, after it was away or in another place."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from analysis.records import BrokenRecordError, read_records, records_folder
+from analysis.report import report_folder
+from study.config import ENVIRONMENT, ConfigError, StudyConfig, load_config
+from study.lock import LockedError, only_session
+from study.situation import connect_mlflow, study_folder
+from study.tracking import TrackingError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fills MLflow and returns the exit status: 0, or 2 with a line that says what is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m study.sync", description="Fills MLflow from a study's records.")
+    parser.add_argument("--name", required=True, help="of the study")
+    parser.add_argument("--storage", help="folder or address of the records (default: results)")
+    parser.add_argument("--tracking-uri", help="MLflow's address, else a file in the storage folder")
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    environment = {field: os.environ[name] for field, name in ENVIRONMENT.items() if os.environ.get(name)}
+    try:
+        config = load_config(None, None, given, environment)
+        if not study_folder(config).is_dir():
+            raise ConfigError(f"no study {config.name!r} in {config.storage}")
+        with only_session(study_folder(config)):
+            print(fill(config))
+    except LockedError as error:
+        print(f"error: {error} is at work on {study_folder(config)}: MLflow is filled when it ends", file=sys.stderr)
+        return 2
+    except (ConfigError, TrackingError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def fill(config: StudyConfig) -> str:
+    """Writes what MLflow lacks of a study, runs and report, and says in a line what there is.
+
+    Raises:
+        TrackingError: If MLflow does not answer, or fails on the way; the rest can be written later.
+    """
+    sink = connect_mlflow(config)
+    runs, broken = 0, 0
+    for record in read_records(records_folder(config.storage, config.name)):
+        if isinstance(record, BrokenRecordError):
+            print(f"warning: {record}", file=sys.stderr)
+            broken += 1
+        else:
+            sink.write(record)
+            runs += len(record.runs)
+    report = report_folder(config.storage, config.name)
+    if report.is_dir():
+        sink.log_report(report)
+    return f"MLflow at {config.mlflow_uri} holds the {runs} recorded runs of {config.name!r}" + (
+        f"; {broken} broken records were left out" if broken else ""
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
