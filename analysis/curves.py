@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from analysis.pairing import LOSSES, balanced_grid, settings
-from analysis.records import BrokenRecordError, read_records, records_folder
+from analysis.records import BrokenRecordError, Folder, read_records, records_folder
 
 DYNAMICS = ("train/loss", "train/active_ratio", "train/grad_norm")
 VARIANCES = ("test/intra_variance", "test/inter_variance")
 
 
 def load_curves(
-    runs: pd.DataFrame, name: str, storage: str | Path, metrics: Sequence[str] = (*DYNAMICS, *VARIANCES)
+    runs: pd.DataFrame, name: str, storage: str | Folder, metrics: Sequence[str] = (*DYNAMICS, *VARIANCES)
 ) -> pd.DataFrame:
     """Metrics by epoch of a study's records.
 
@@ -29,7 +28,8 @@ def load_curves(
 
     Returns:
         Columns ``dataset`` (the setting), ``loss``, ``metric``, ``epoch``, ``n`` (seeds), ``mean``, ``low`` and
-        ``high`` (95% t interval over seeds). Conditions that one loss lacks stay out; so do diverged runs.
+        ``high`` (95% t interval over seeds; NaN for a single seed). Conditions that one loss lacks stay out; so do
+        diverged runs.
     """
     known = pd.concat(
         [
@@ -42,7 +42,7 @@ def load_curves(
     known = known[~known["diverged"].astype(bool)].set_index("key")[["dataset", "loss", "seed"]]
     sums: list[pd.DataFrame] = []
     by = ["dataset", "loss", "seed", "metric", "epoch"]
-    for record in read_records(records_folder(Path(storage), name)):
+    for record in read_records(records_folder(storage, name)):
         if isinstance(record, BrokenRecordError):
             continue
         points = record.points[record.points["metric"].isin(metrics)]
@@ -56,5 +56,10 @@ def load_curves(
     per_seed = (total["sum"] / total["count"]).rename("value").reset_index()
     curve = per_seed.groupby(["dataset", "loss", "metric", "epoch"])["value"].agg(["count", "mean", "sem"])
     curve = curve.reset_index().rename(columns={"count": "n"})
-    half = stats.t.ppf(0.975, np.maximum(curve["n"] - 1, 1)) * curve["sem"].fillna(0.0)
-    return curve.assign(low=curve["mean"] - half, high=curve["mean"] + half)[columns]
+    return with_band(curve)[columns]
+
+
+def with_band(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``n``, ``mean`` and ``sem`` with ``low`` and ``high``: 95% t intervals, NaN where n is 1."""
+    half = stats.t.ppf(0.975, np.maximum(rows["n"] - 1, 1)) * rows["sem"]
+    return rows.assign(low=rows["mean"] - half, high=rows["mean"] + half)

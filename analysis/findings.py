@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+import scipy
 
-from analysis.claims import Claim, judge_claims
+from analysis.claims import Claim, judge_claims, read_claims
 from analysis.overall import overall_verdicts
-from analysis.pairing import LOSSES, settings, unmatched_conditions
+from analysis.pairing import LOSSES, repeats, settings, unmatched_conditions
 from analysis.slices import slice_verdicts
 from analysis.tuning import TUNING_SEEDS
 from analysis.verdict_table import rope_sensitivity, verdicts
@@ -27,7 +30,8 @@ class Findings:
         claims: As `claims` gives it.
         slices: As `slice_verdicts` gives it.
         sensitivity: As `rope_sensitivity` gives it.
-        claimant: Who makes the claims, in words.
+        stated: The claims themselves.
+        claimant: Who makes them, in words.
         tuning_seeds: How many seeds tuned.
         warnings: What a reader must know before trusting any of it.
         provenance: Where the runs came from, by kind.
@@ -40,6 +44,7 @@ class Findings:
     claims: pd.DataFrame
     slices: pd.DataFrame
     sensitivity: pd.DataFrame
+    stated: tuple[Claim, ...]
     claimant: str
     tuning_seeds: int
     warnings: list[str]
@@ -55,14 +60,16 @@ def find(
 ) -> Findings:
     """All findings on a study's runs; `stated` are the claims of `claimant` to judge, the paper's if not given."""
     table = verdicts(runs, tuning_seeds)
+    stated = read_claims() if stated is None else tuple(stated)
     return Findings(
         study=study,
         runs=runs,
         table=table,
         overall=overall_verdicts(table),
         claims=judge_claims(table, stated),
-        slices=slice_verdicts(runs),
+        slices=slice_verdicts(runs, tuning_seeds),
         sensitivity=rope_sensitivity(runs, tuning_seeds),
+        stated=stated,
         claimant=claimant,
         tuning_seeds=tuning_seeds,
         warnings=[*runs.attrs.get("warnings", []), *_doubts(runs)],
@@ -82,6 +89,11 @@ def _doubts(runs: pd.DataFrame) -> list[str]:
                 f"{dataset} has no runs of the {' or the '.join(absent)} loss: nothing can be compared there."
             )
             continue
+        if repeats(part):
+            doubts.append(
+                f"On {dataset} a condition stands more than once under one seed and loss, and which of its runs count "
+                "is not known: no verdict and no figure can be had there."
+            )
         unmatched = unmatched_conditions(part)
         if unmatched:
             doubts.append(
@@ -95,4 +107,8 @@ def _provenance(runs: pd.DataFrame) -> dict[str, list[str]]:
     return {
         "code version": sorted(runs["code_version"].unique()),
         "data digest": [f"{row.dataset} {row.data_digest}" for row in digests.itertuples()],
+        "analysed with": [
+            f"Python {platform.python_version()}",
+            *(f"{package.__name__} {package.__version__}" for package in (np, scipy, pd)),
+        ],
     }

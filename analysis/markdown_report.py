@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.captions import (
+    SENSITIVITY,
+    SLICES,
+    claims_caption,
+    overall_caption,
+    sensitivity_caption,
+    slices_caption,
+    verdicts_caption,
+)
 from analysis.findings import Findings
 from analysis.tables import (
     TextTable,
@@ -12,13 +21,14 @@ from analysis.tables import (
     markdown,
     overall_rows,
     sensitivity_rows,
-    slice_rows,
+    slice_tables,
     verdict_rows,
 )
 from analysis.verdict_table import GRID_AVERAGE, TUNED
 from analysis.wording import (
     FAMILIES,
     UNITS,
+    Answer,
     answers,
     decay_lines,
     headline,
@@ -50,11 +60,17 @@ def report_text(findings: Findings) -> str:
         f"# Contrastive or triplet? Study `{findings.study}`",
         _list(f"**{line}**" for line in headline(findings)),
         f"## What {findings.claimant} claims, and what this study says",
-        _list(f"{statement}: **{verdict}** overall; {detail}" for statement, verdict, detail in answers(findings)),
-        _table(claim_rows(findings.claims), bold=2),
+        claims_caption(findings),
+        _list(_answer(findings, answer) for answer in answers(findings)),
+        _table(claim_rows(findings.claims, findings.table), bold=2),
     ]
     for title, rows in sections(findings.table):
-        parts += [f"## {title}", _table(verdict_rows(rows), bold=8), _table(evidence_rows(rows))]
+        parts += [
+            f"## {title}",
+            verdicts_caption(rows),
+            _table(verdict_rows(rows), bold=9),
+            _table(evidence_rows(rows)),
+        ]
         if (rows["metric"] == "loss_decay_epochs").any():
             parts.append(
                 "Epochs until the loss is a tenth of the untrained network's:\n\n" + _list(decay_lines(findings))
@@ -63,11 +79,14 @@ def report_text(findings: Findings) -> str:
             parts.append("What tuning chose:\n\n" + _list(tuning_lines(findings)))
     parts += [UNITS]
     if len(findings.sensitivity):
-        parts += ["## Were the region of practical equivalence another", _table(sensitivity_rows(findings.sensitivity))]
+        parts += [f"## {SENSITIVITY}", sensitivity_caption(findings), _table(sensitivity_rows(findings.sensitivity))]
     if len(findings.overall):
-        parts += ["## Over all datasets", _table(overall_rows(findings.overall), bold=6)]
+        table = overall_rows(findings.overall, findings.table)
+        parts += ["## Over all datasets", overall_caption(findings), _table(table, bold=8)]
     if len(findings.slices):
-        parts += ["## Exploratory: parts of the grid", _table(slice_rows(findings.slices))]
+        parts += [f"## {SLICES}", slices_caption(findings)]
+        for title, table in slice_tables(findings.slices):
+            parts += [f"### {title}", _table(table)]
     parts += [
         "## Runs",
         markdown(RUN_HEADINGS, {0, 1}, run_lines(findings)),
@@ -80,6 +99,11 @@ def report_text(findings: Findings) -> str:
     if findings.warnings:
         parts += ["## Warnings", _list(findings.warnings)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _answer(findings: Findings, answer: Answer) -> str:
+    elsewhere = f"; {findings.claimant} reports {answer.elsewhere}" if answer.elsewhere else ""
+    return f"{answer.statement}: **{answer.verdict}** overall; {answer.detail}{elsewhere}"
 
 
 def _list(lines: object) -> str:

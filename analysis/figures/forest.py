@@ -7,14 +7,13 @@ import math
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from analysis.comparison import rows_of
-from analysis.figures.style import COLOURS, INK, panel
+from analysis.figures.style import COLOURS, INK, PlainLog, panel
 from analysis.metrics import ROPE, Scale
 
 AXES: dict[Scale, str] = {
-    "share": "triplet minus contrastive (percentage points)",
+    "share": "triplet minus contrastive (pt)",
     "log": "triplet / contrastive (ratio)",
     "epochs": "triplet minus contrastive (epochs)",
 }
@@ -36,7 +35,7 @@ def forest(rows: pd.DataFrame, scale: Scale, title: str) -> Figure:
     factor = 100.0 if scale == "share" else 1.0
     neutral = 1.0 if scale == "log" else 0.0
     rope = (math.exp(-ROPE["log"]), math.exp(ROPE["log"])) if scale == "log" else (-ROPE[scale], ROPE[scale])
-    with panel(5.2, 0.75 + 0.24 * len(rows)) as (figure, axes):
+    with panel(3.6, 0.75 + 0.24 * len(rows)) as (figure, axes):
         axes.axvspan(factor * rope[0], factor * rope[1], color="#E8E8E8", zorder=0, label="practical equivalence")
         axes.axvline(neutral, color="#888888", linewidth=0.8, zorder=1)
         heights = np.arange(len(rows))[::-1]
@@ -54,8 +53,8 @@ def forest(rows: pd.DataFrame, scale: Scale, title: str) -> Figure:
         axes.tick_params(axis="y", length=0)
         if scale == "log":
             axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(ScalarFormatter())
-            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.xaxis.set_major_formatter(PlainLog())
+            axes.xaxis.set_minor_formatter(PlainLog(minor_thresholds=(1.2, 0.4)))
         axes.set_xlabel(AXES[scale])
         axes.set_title(title)
         return figure

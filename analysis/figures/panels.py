@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from scipy import stats
 
-from analysis.censoring import kaplan_meier
 from analysis.curves import DYNAMICS, VARIANCES
+from analysis.figures.conditions import decay, margins, tuning_effort
+from analysis.figures.embeddings import embeddings
 from analysis.figures.forest import MECHANISMS, forest
-from analysis.figures.style import CLASS_COLOURS, COLOURS, FAINT, LINES, PlainLog, as_svg, band, panel
-from analysis.metrics import METRICS, ROPE, Scale
-from analysis.pairing import LOSSES, balanced_grid, settings
-from analysis.tuning import TUNING_SEEDS, UnequalBudgetsError, best_so_far, tune
+from analysis.figures.style import Drawing, NothingToDrawError, PlainLog, as_svg, band, panel, seeds_text
+from analysis.metrics import ROPE, Scale
+from analysis.pairing import LOSSES, repeats, settings
+from analysis.tuning import TUNING_SEEDS
 from analysis.verdict_table import TUNED
 
-_DECAY = next(metric for metric in METRICS if metric.name == "loss_decay_epochs")
 _CURVES = {
     "train/loss": ("Training loss", "mean over candidates"),
     "train/active_ratio": ("Active ratio", "active candidates (share)"),
@@ -40,6 +39,8 @@ class Panel:
         svg: The drawing.
         data: Its numbers.
         alt: What a reader who cannot see it should know.
+        n: What it rests on, in words.
+        note: What it leaves out, if anything.
     """
 
     section: str
@@ -48,6 +49,18 @@ class Panel:
     svg: str
     data: pd.DataFrame
     alt: str
+    n: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A panel to be drawn; `draw` gives None where there is nothing to show, and nothing to say of it."""
+
+    section: str
+    dataset: str
+    name: str
+    draw: Callable[[], Drawing | None]
 
 
 def study_panels(
@@ -56,8 +69,8 @@ def study_panels(
     curves: pd.DataFrame,
     sketches: pd.DataFrame,
     tuning_seeds: int = TUNING_SEEDS,
-) -> Iterator[Panel]:
-    """All panels that can be drawn, section by section, dataset by dataset.
+) -> tuple[list[Panel], list[str]]:
+    """All panels that can be drawn, section by section, dataset by dataset, and why others cannot.
 
     Args:
         runs: A study, as `load_study` gives it.
@@ -66,29 +79,49 @@ def study_panels(
         sketches: As `load_sketches` gives them.
         tuning_seeds: As for `verdicts`.
     """
-    parts = {name: part for name, part in settings(runs).items() if set(LOSSES) <= set(part["loss"])}
+    panels, unavailable = [], []
+    for attempt in _attempts(runs, table, curves, sketches, tuning_seeds):
+        try:
+            drawing = attempt.draw()
+        except (NothingToDrawError, ArithmeticError, LookupError, ValueError) as error:
+            cause = f"{type(error).__name__} {error}" if not isinstance(error, NothingToDrawError) else str(error)
+            unavailable.append(f"Not shown for {attempt.dataset}, {attempt.section} ({attempt.name}): {cause}.")
+            continue
+        if drawing is None:
+            continue
+        svg = as_svg(drawing.figure, f"{attempt.section} {attempt.dataset} {attempt.name}")
+        about = (drawing.data, drawing.alt, drawing.n, drawing.note)
+        panels.append(Panel(attempt.section, attempt.dataset, attempt.name, svg, *about))
+    return panels, unavailable
+
+
+def _attempts(
+    runs: pd.DataFrame, table: pd.DataFrame, curves: pd.DataFrame, sketches: pd.DataFrame, tuning_seeds: int
+) -> Iterator[_Attempt]:
+    parts = {
+        name: part for name, part in settings(runs).items() if set(LOSSES) <= set(part["loss"]) and not repeats(part)
+    }
     for dataset in parts:
         yield from _forests(dataset, table[(table["dataset"] == dataset) & (table["n"] > 1)])
     for section, metrics in (("Dynamics over the epochs", DYNAMICS), ("Variance over the epochs", VARIANCES)):
-        for dataset in parts:
+        for dataset in parts if len(curves) else ():
             for metric in metrics:
                 rows = curves[(curves["dataset"] == dataset) & (curves["metric"] == metric)]
-                if len(rows):
-                    yield _curve(section, dataset, metric, rows)
-    for section, draw in _BY_DATASET.items():
-        for dataset, part in parts.items():
-            drawn = draw(part, tuning_seeds)
-            if drawn:
-                yield _made(section, dataset, section.lower().split()[0], *drawn)
+                yield _Attempt(section, dataset, metric.replace("/", " "), partial(_curve, metric, rows))
+    for dataset, part in parts.items():
+        yield _Attempt("Margins", dataset, "margins", partial(margins, part))
+    for dataset, part in parts.items():
+        yield _Attempt("Decay", dataset, "decay", partial(decay, part))
+    for dataset, part in parts.items():
+        yield _Attempt("Tuning effort", dataset, "tuning", partial(tuning_effort, part, tuning_seeds))
     for dataset in parts:
-        yield from _embeddings(dataset, sketches[sketches["dataset"] == dataset])
+        for loss in LOSSES:
+            rows = sketches[(sketches["dataset"] == dataset) & (sketches["loss"] == loss)]
+            if len(rows):
+                yield _Attempt("Embeddings", dataset, f"embeddings {loss}", partial(embeddings, rows, loss))
 
 
-def _made(section: str, dataset: str, name: str, figure: Figure, data: pd.DataFrame, alt: str) -> Panel:
-    return Panel(section, dataset, name, as_svg(figure, f"{section} {dataset} {name}"), data, alt)
-
-
-def _forests(dataset: str, rows: pd.DataFrame) -> Iterator[Panel]:
+def _forests(dataset: str, rows: pd.DataFrame) -> Iterator[_Attempt]:
     shown = rows[(rows["estimand"] == TUNED) | (rows["family"] == "mechanism") | (rows["metric"] == "map_at_r")]
     shown = shown.assign(
         label=[
@@ -97,17 +130,23 @@ def _forests(dataset: str, rows: pd.DataFrame) -> Iterator[Panel]:
         ]
     )
     kind = np.where(shown["family"] == "mechanism", "mechanism", "performance")
-    columns = ["metric", "estimand", "n", "difference", "ci_low", "ci_high", "p_corrected", "verdict"]
     scales: dict[str, Scale] = {scale: scale for scale in ROPE}
     for (group, name), part in shown.groupby([kind, "scale"], sort=False):
         scale = scales[str(name)]
-        alt = "; ".join(f"{row.label}: {row.verdict}" for row in part.itertuples())
         title = "Performance" if group == "performance" else MECHANISMS[scale]
-        figure = forest(part, scale, title)
-        yield _made("Effects", dataset, f"effects {group} {scale}", figure, part[columns], alt)
+        yield _Attempt("Effects", dataset, f"effects {group} {scale}", partial(_effects, part, scale, title))
 
 
-def _curve(section: str, dataset: str, metric: str, rows: pd.DataFrame) -> Panel:
+def _effects(rows: pd.DataFrame, scale: Scale, title: str) -> Drawing:
+    columns = ["metric", "estimand", "n", "difference", "ci_low", "ci_high", "p_corrected", "verdict"]
+    alt = "; ".join(f"{row.label}: {row.verdict}" for row in rows.itertuples())
+    n = ", ".join(f"{seeds_text(part['n'])} ({name})" for name, part in rows.groupby("estimand", sort=False))
+    return Drawing(forest(rows, scale, title), rows[columns], alt, n)
+
+
+def _curve(metric: str, rows: pd.DataFrame) -> Drawing:
+    if rows.empty:
+        raise NothingToDrawError(f"no run has {metric} by epoch")
     title, unit = _CURVES[metric]
     with panel() as (figure, axes):
         band(axes, rows, "epoch")
@@ -116,86 +155,6 @@ def _curve(section: str, dataset: str, metric: str, rows: pd.DataFrame) -> Panel
             axes.yaxis.set_major_formatter(PlainLog())
             axes.yaxis.set_minor_formatter(PlainLog(minor_thresholds=(1.2, 0.4)))
         axes.set(xlabel="epoch", ylabel=unit, title=title)
-    alt = f"{title} by epoch, mean and 95% band over {int(rows['n'].max())} seeds, for both losses"
-    return _made(section, dataset, metric.replace("/", " "), figure, rows.drop(columns="dataset"), alt)
-
-
-def _margins(part: pd.DataFrame, _: int) -> tuple[Figure, pd.DataFrame, str] | None:
-    if part["margin"].nunique() < 2:
-        return None
-    ended = part[~part["diverged"]]
-    per_seed = ended.groupby(["loss", "margin", "seed"])["test/map_at_r"].mean().reset_index()
-    rows = per_seed.groupby(["loss", "margin"])["test/map_at_r"].agg(["count", "mean", "sem"]).reset_index()
-    half = stats.t.ppf(0.975, np.maximum(rows["count"] - 1, 1)) * rows["sem"].fillna(0.0)
-    rows = rows.assign(low=rows["mean"] - half, high=rows["mean"] + half).rename(columns={"count": "n"})
-    with panel() as (figure, axes):
-        band(axes, rows, "margin")
-        axes.set(xlabel="margin (on d for contrastive, on d\u00b2 for triplet)", ylabel="MAP@R, test data (share)")
-        axes.set_title("Sensitivity to the margin")
-    return figure, rows.drop(columns="sem"), "MAP@R by margin for both losses; the margins are not on one scale"
-
-
-def _decay(part: pd.DataFrame, _: int) -> tuple[Figure, pd.DataFrame, str] | None:
-    if _DECAY.column not in part:
-        return None
-    ended = balanced_grid(part)
-    ended = ended[~ended["diverged"]]
-    curves = []
-    with panel() as (figure, axes):
-        for loss in LOSSES:
-            mine = ended[ended["loss"] == loss]
-            curve = kaplan_meier(mine[_DECAY.column], mine[_DECAY.censored_by] > 0)
-            axes.step(curve["time"], curve["survival"], LINES[loss], where="post", color=COLOURS[loss], label=loss)
-            curves.append(curve.assign(loss=loss))
-        axes.set(xlabel="epoch", ylabel="runs still above a tenth (share)", ylim=(0, 1.02))
-        axes.set_title("Loss decay (Kaplan-Meier)")
-        axes.grid(axis="y", color=FAINT, linewidth=0.6)
-        axes.legend(fontsize=8)
-    return (
-        figure,
-        pd.concat(curves),
-        "Share of runs whose loss has not fallen to a tenth yet, by epoch, for both losses",
-    )
-
-
-def _best(part: pd.DataFrame, tuning_seeds: int) -> tuple[Figure, pd.DataFrame, str] | None:
-    try:
-        budget = tune(part, tuning_seeds).budget
-    except UnequalBudgetsError:
-        return None
-    if budget < 2:
-        return None
-    rows = best_so_far(part, tuning_seeds)
-    with panel() as (figure, axes):
-        for loss in LOSSES:
-            mine = rows[rows["loss"] == loss]
-            axes.plot(
-                mine["settings"], mine["score"], LINES[loss], color=COLOURS[loss], label=loss, marker="o", markersize=3
-            )
-        axes.set(xlabel="settings tried", ylabel="expected best validation MAP@R (share)", title="Best so far")
-        axes.grid(axis="y", color=FAINT, linewidth=0.6)
-        axes.legend(fontsize=8)
-    return figure, rows, "The validation score to be expected of the best of so many settings, for both losses"
-
-
-_BY_DATASET: dict[str, Callable[[pd.DataFrame, int], tuple[Figure, pd.DataFrame, str] | None]] = {
-    "Margins": _margins,
-    "Decay": _decay,
-    "Tuning effort": _best,
-}
-
-
-def _embeddings(dataset: str, rows: pd.DataFrame) -> Iterator[Panel]:
-    for loss in LOSSES:
-        mine = rows[rows["loss"] == loss]
-        if not len(mine):
-            continue
-        condition = mine["condition"].iloc[0]
-        with panel(3.2, 3.0) as (figure, axes):
-            for position, (label, points) in enumerate(mine.groupby("label")):
-                colour = CLASS_COLOURS[position % len(CLASS_COLOURS)]
-                axes.plot(points["x"], points["y"], ".", color=colour, markersize=3.5, label=str(label))
-            axes.set(xlabel="first principal component", ylabel="second")
-            axes.set_title(f"{loss}: {condition}", color=COLOURS[loss])
-        alt = f"Test embeddings of the {loss} loss, {condition}, seed {mine['seed'].iloc[0]}, coloured by class"
-        yield _made("Embeddings", dataset, f"embeddings {loss}", figure, mine.drop(columns="dataset"), alt)
+    n = seeds_text(rows["n"])
+    shown = f"mean and 95% band over {n}" if rows["n"].gt(1).any() else f"{n}, no band"
+    return Drawing(figure, rows.drop(columns="dataset"), f"{title} by epoch, {shown}, for both losses", n)

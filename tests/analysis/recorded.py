@@ -15,8 +15,18 @@ EPOCHS = 5
 DYNAMICS = ("train/loss", "train/active_ratio", "train/grad_norm")
 
 
-def record_study(storage: Path, name: str, runs: pd.DataFrame, pack: int = 50, epochs: int = EPOCHS) -> None:
-    """Writes a table of runs as records: curves that halve each epoch, and a sketch for each run of seed 0."""
+def record_study(
+    storage: Path,
+    name: str,
+    runs: pd.DataFrame,
+    pack: int = 50,
+    epochs: int = EPOCHS,
+    sketched: set[str] | None = None,
+) -> None:
+    """Writes a table of runs as records: curves that halve each epoch, and sketches of the runs with these keys.
+
+    Those of seed 0 have sketches if no keys are given.
+    """
     metrics = [column for column in runs.columns if "/" in column]
     for start in range(0, len(runs), pack):
         part = runs.iloc[start : start + pack]
@@ -26,7 +36,8 @@ def record_study(storage: Path, name: str, runs: pd.DataFrame, pack: int = 50, e
             tags = {**{tag: str(row[tag]) for tag in TAGS}, "diverged": "epoch 2" if row["diverged"] else "false"}
             tags["pack"] = f"p{start}"
             picture = {"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 0.0], "label": [0.0, 0.0, 1.0]}
-            sketch = picture if row["seed"] == 0 else None
+            drawn = row["seed"] == 0 if sketched is None else row["key"] in sketched
+            sketch = picture if drawn else None
             descriptions.append(RunDescription(str(row["key"]), params, tags, sketch))
             for epoch in range(1, epochs + 1):
                 points += [(row["key"], metric, epoch, 0.5**epoch) for metric in DYNAMICS]

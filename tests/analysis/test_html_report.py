@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +15,11 @@ import pytest
 
 from analysis import load_study
 from analysis.curves import load_curves
-from analysis.report import build_report, main
+from analysis.figures import Panel
+from analysis.figures.conditions import decay, margins
+from analysis.figures.embeddings import embeddings
+from analysis.findings import find
+from analysis.report import build_report, main, write_report
 from analysis.sketches import load_sketches
 from tests.analysis.recorded import EPOCHS, record_study, small_study
 from tests.analysis.studies import simulated_runs
@@ -59,6 +65,7 @@ def test_the_answer_comes_first_and_every_section_is_there(storage: Path) -> Non
     order = [
         "triplet retrieves better, each loss tuned",
         "What the paper claims",
+        "Every claim on every dataset",
         "Which loss performs better",
         "Effects",
         "Dynamics over the epochs",
@@ -67,12 +74,31 @@ def test_the_answer_comes_first_and_every_section_is_there(storage: Path) -> Non
         "Tuning effort",
         "Embeddings",
         "Over all datasets",
+        "Tuned verdicts, were the region of practical equivalence another",
         "Exploratory",
         "Methods",
         "Where it came from",
     ]
     places = [text.index(part if part == order[0] else f">{part}") for part in order]
     assert places == sorted(places)
+
+
+def test_the_claims_are_open_and_print_shows_what_is_closed(storage: Path) -> None:
+    text = (storage / "small" / "report" / "report.html").read_text()
+    table = text.index(">p that decides<")
+    assert text.count("<details", 0, table) == 0
+    assert "x 2.4" in text[: text.index("Every claim on every dataset")]
+    assert (
+        "details::details-content { content-visibility:visible; display:block; }" in text.partition("@media print")[2]
+    )
+
+
+def test_a_section_of_figures_says_its_seeds_and_its_data(storage: Path) -> None:
+    text = (storage / "small" / "report" / "report.html").read_text()
+    for section in ("Effects", "Dynamics over the epochs", "Margins", "Decay", "Tuning effort", "Embeddings"):
+        caption = text.partition(f"<h2>{section}</h2>")[2].partition("</p>")[0]
+        assert " n: " in caption
+        assert caption.endswith("From study small, data digits digits, synthetic syntheti.")
 
 
 def test_every_figure_has_its_numbers_beside_it(storage: Path) -> None:
@@ -142,6 +168,90 @@ def test_a_study_that_is_not_there_or_empty_is_one_line(tmp_path: Path, capsys: 
     assert all(line.startswith("error: no runs of a study") for line in lines)
 
 
+def test_what_a_study_did_not_measure_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(5), seeds=9)
+    lacking = ["test/map_at_r", "train/loss_decay_censored", "val/map_at_r"]
+    record_study(tmp_path, "s", runs.drop(columns=lacking))
+    build_report("s", tmp_path)
+    text = (tmp_path / "s" / "report" / "report.html").read_text()
+    for section, column in zip(("Margins", "Decay", "Tuning effort"), lacking, strict=True):
+        assert re.search(rf"Not shown for digits, {section} \(\w+\): no run has {column}\.", text)
+        assert f"<h2>{section}</h2>" not in text
+    assert "<h2>Effects</h2>" in text
+
+
+def test_a_decay_time_that_is_missing_is_left_out_and_counted() -> None:
+    part = simulated_runs(np.random.default_rng(6), seeds=5)
+    part.loc[part["seed"] == 1, "train/loss_decay_epochs"] = np.nan
+    part.loc[part["seed"] == 2, "train/loss_decay_censored"] = np.nan
+    part.loc[part["seed"] == 3, "diverged"] = True
+    drawing = decay(part)
+    assert drawing is not None
+    assert drawing.note == "Left out: 8 diverged and 16 without a decay time of 40 runs."
+    assert drawing.n == "8 triplet and 8 contrastive runs of 2 seeds"
+    assert drawing.data.notna().all().all()
+    assert drawing.data.groupby("loss")["at_risk"].max().to_dict() == {"contrastive": 8, "triplet": 8}
+
+
+def test_one_seed_has_a_line_and_no_band(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(7), seeds=1)
+    record_study(tmp_path, "s", runs)
+    build_report("s", tmp_path)
+    for name in ("train-loss-digits", "margins-digits"):
+        drawn = pd.read_csv(tmp_path / "s" / "report" / "figures" / f"{name}.csv")
+        assert drawn["mean"].notna().all()
+        assert drawn[["low", "high"]].isna().all().all()
+
+
+def test_the_losses_margins_stand_on_axes_of_their_own() -> None:
+    drawing = margins(simulated_runs(np.random.default_rng(8), seeds=3))
+    assert drawing is not None
+    assert [axes.get_xlabel() for axes in drawing.figure.axes] == ["margin on d\u00b2", "margin on d"]
+    assert len({axes.get_ylim() for axes in drawing.figure.axes}) == 1
+    assert all(len(axes.get_lines()) == 1 for axes in drawing.figure.axes)
+
+
+def test_an_outlier_does_not_squash_a_picture_and_is_counted() -> None:
+    rng = np.random.default_rng(9)
+    points = pd.DataFrame({"x": rng.normal(size=200), "y": rng.normal(size=200), "label": 0.0})
+    rows = points.assign(dataset="a", loss="triplet", seed=0, condition="all, margin 1, lr 0.001")
+    assert embeddings(rows, "triplet").note == ""
+    rows.loc[0, "x"] = 100.0
+    drawing = embeddings(rows, "triplet")
+    (axes,) = drawing.figure.axes
+    assert axes.get_xlim()[1] < 10
+    assert axes.get_aspect() == 1.0
+    assert re.fullmatch(r"\d+ of 200 samples lie outside the view of triplet\.", drawing.note)
+
+
+def test_pictures_of_both_losses_are_of_one_seed(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(10), seeds=9, miners=("all",), margins=(1.0,))
+    triplet = runs["loss"] == "triplet"
+    for name, seeds in (("shared", {"triplet": (2, 5), "contrastive": (0, 5)}), ("apart", {"triplet": (2,)})):
+        sketched = {loss: seeds.get(loss, (0,)) for loss in ("triplet", "contrastive")}
+        kept = np.where(triplet, runs["seed"].isin(sketched["triplet"]), runs["seed"].isin(sketched["contrastive"]))
+        record_study(tmp_path, name, runs, sketched=set(runs.loc[kept, "key"]))
+    assert set(load_sketches(runs, "shared", tmp_path)["seed"]) == {5}
+    assert load_sketches(runs, "apart", tmp_path).empty
+
+
+def test_figures_of_datasets_whose_names_look_alike_are_files_of_their_own(tmp_path: Path) -> None:
+    names = ("Vögel", "vögel", "v-gel", "plain", "鳥", "long" * 30, "long" * 31)
+    numbers = pd.DataFrame({"x": [0.0]})
+    panels = [Panel("Margins", name, "margins", '<svg width="1pt">', numbers, "", "1 seed") for name in names]
+    write_report(find("s", simulated_runs(np.random.default_rng(11), seeds=2)), panels, tmp_path)
+    files = [path.name.casefold() for path in (tmp_path / "figures").glob("*.svg")]
+    assert len(set(files)) == len(names)
+    assert {"margins-plain.svg", "margins-v-gel.svg", "margins-鳥.svg"} <= set(files)
+    assert max(map(len, files)) < 80
+
+
+def test_what_the_analysis_refuses_is_one_line(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--study", "small", "--storage", str(storage), "--tuning-seeds", "0"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: tuning_seeds must be at least 1, not 0"
+
+
 def test_a_report_on_1000_runs_takes_seconds(tmp_path: Path) -> None:
     options = {"datasets": ("a", "b"), "miners": ("all", "hard", "semihard"), "margins": (0.1, 0.2, 0.5, 1.0)}
     runs = simulated_runs(np.random.default_rng(4), seeds=21, **options)  # type: ignore[arg-type]
@@ -150,3 +260,22 @@ def test_a_report_on_1000_runs_takes_seconds(tmp_path: Path) -> None:
     started = time.perf_counter()
     build_report("s", tmp_path)
     assert time.perf_counter() - started < 15
+
+
+@pytest.mark.slow
+def test_a_report_on_10000_runs_takes_less_than_a_minute_and_two_gigabytes(tmp_path: Path) -> None:
+    options = {"miners": ("all", "hard", "semihard", "random"), "margins": tuple(np.linspace(0.1, 1.0, 10))}
+    datasets = tuple(f"dataset {number}" for number in range(5))
+    runs = simulated_runs(np.random.default_rng(12), seeds=25, datasets=datasets, **options)  # type: ignore[arg-type]
+    assert len(runs) == 10_000
+    record_study(tmp_path, "s", runs, epochs=50)
+    code = (
+        "import resource, sys, time; started = time.perf_counter(); from analysis.report import build_report; "
+        "build_report('s', sys.argv[1]); "
+        "print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    seconds, gigabytes = map(float, done.stdout.split())
+    print(f"\na report on {len(runs):,} recorded runs: {seconds:.0f} s, {gigabytes:.2f} GB")
+    assert seconds <= 60
+    assert gigabytes < 2

@@ -1,0 +1,104 @@
+"""What `load_study` does with runs that it cannot read, and with names that no study has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import StudyNotFoundError, load_study
+from analysis.loading import is_study_name
+from analysis.records import PackRecord, RunDescription, Value, records_folder, write_record
+from tests.analysis.recorded import record_study
+from tests.analysis.studies import simulated_runs
+
+
+def described(key: str, leave_out: str = "", **changed: Value) -> RunDescription:
+    params: dict[str, Value] = {
+        **{"dataset": "digits", "encoder": "mlp", "loss": "triplet", "miner": "all", "margin": 1.0, "lr": 1e-3},
+        **{"seed": 3, "epochs": 5, "batch_size": 64, "sampler": "shuffle", "samples_per_class": 4},
+        **{"embedding_dim": 8, "normalized": False, **changed},
+    }
+    tags = {"pack": "p", "code_version": "1", "data_digest": "d", "diverged": "false"}
+    kept = {name: value for name, value in params.items() if name != leave_out}
+    return RunDescription(key, kept, {name: value for name, value in tags.items() if name != leave_out})
+
+
+def recorded(storage: Path, *runs: RunDescription, points: list[tuple[str, str, int, float]] | None = None) -> None:
+    rows = points or [(run.key, "test/map_at_r", 5, 0.5) for run in runs]
+    frame = pd.DataFrame(rows, columns=["key", "metric", "epoch", "value"])
+    write_record(records_folder(storage, "s"), PackRecord("p", 1, 2, runs, frame))
+
+
+@pytest.mark.parametrize("missing", ["dataset", "margin", "normalized", "diverged", "data_digest"])
+def test_a_run_that_does_not_say_what_it_is_stays_out_with_a_warning(missing: str, tmp_path: Path) -> None:
+    recorded(tmp_path, described("good"), described("bad", leave_out=missing))
+    runs = load_study("s", tmp_path)
+    assert runs["key"].tolist() == ["good"]
+    (warning,) = runs.attrs["warnings"]
+    assert missing in warning
+    assert warning.endswith("(bad).")
+
+
+@pytest.mark.parametrize("changed", [{"margin": "wide"}, {"lr": "nan"}, {"seed": "3.5"}, {"normalized": "perhaps"}])
+def test_a_parameter_that_cannot_be_read_leaves_its_run_out(changed: dict[str, str], tmp_path: Path) -> None:
+    recorded(tmp_path, described("good"), described("bad", **changed))
+    runs = load_study("s", tmp_path)
+    assert runs["key"].tolist() == ["good"]
+    assert all(name in runs.attrs["warnings"][0] for name in changed)
+
+
+def test_many_runs_left_out_for_one_reason_are_one_warning(tmp_path: Path) -> None:
+    recorded(tmp_path, described("good"), *(described(f"bad{number}", leave_out="lr") for number in range(9)))
+    (warning,) = load_study("s", tmp_path).attrs["warnings"]
+    assert "9 runs with no parameter 'lr' (bad0, bad1, bad2, bad3, bad4 and 4 more)" in warning
+
+
+def test_a_study_of_unreadable_runs_alone_is_not_found_and_says_why(tmp_path: Path) -> None:
+    recorded(tmp_path, described("bad", leave_out="seed"))
+    with pytest.raises(StudyNotFoundError, match="no parameter 'seed'"):
+        load_study("s", tmp_path)
+
+
+def test_points_of_a_run_that_a_record_does_not_describe_are_left_out(tmp_path: Path) -> None:
+    points = [("good", "test/map_at_r", 5, 0.5), ("stranger", "test/map_at_r", 5, 0.9)]
+    recorded(tmp_path, described("good"), points=points)
+    runs = load_study("s", tmp_path)
+    assert runs["test/map_at_r"].tolist() == [0.5]
+    assert "1 points of record p" in runs.attrs["warnings"][0]
+
+
+def test_a_metric_is_no_parameter_and_an_infinite_one_is_none_at_all(tmp_path: Path) -> None:
+    points = [("good", "loss", 5, 0.1), ("good", "test/map_at_r", 5, float("inf")), ("good", "test/x", 5, 0.2)]
+    recorded(tmp_path, described("good"), points=points)
+    runs = load_study("s", tmp_path)
+    assert runs["loss"].tolist() == ["triplet"]
+    assert runs["test/x"].tolist() == [0.2]
+    assert "test/map_at_r" not in runs
+
+
+def test_a_foreign_run_in_mlflow_stays_out_with_a_warning(tmp_path: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.create_experiment("s")
+    whole = described("good")
+    for tags in ({"level": "run"}, {"level": "run", "key": "good", **whole.tags}):
+        run = client.create_run(experiment, tags=tags)
+        for name, value in whole.params.items():
+            client.log_param(run.info.run_id, name, value)
+        client.log_metric(run.info.run_id, "test/map_at_r", 0.5)
+        client.set_terminated(run.info.run_id)
+    runs = load_study("s", tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert runs["key"].tolist() == ["good"]
+    assert "1 run with no tag 'key'" in runs.attrs["warnings"][0]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", ".hidden", "a" * 300, "mlflow.db", "a\0b", "a b"])
+def test_what_can_be_no_studys_name_is_not_found(name: str, tmp_path: Path) -> None:
+    record_study(tmp_path, "a", simulated_runs(np.random.default_rng(0), seeds=1))
+    assert not is_study_name(name)
+    with pytest.raises(StudyNotFoundError, match="is no study name"):
+        load_study(name, tmp_path / "a")
