@@ -9,7 +9,17 @@ from typing import Annotated, Literal
 
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from analysis.comparison import rows_of
 from analysis.metrics import METRICS
@@ -20,6 +30,7 @@ from analysis.verdict_table import GRID_AVERAGE, PERFORMANCE, TUNED, verdicts
 PAPER = Path(__file__).parent / "claims.yaml"
 _SCALES = {metric.name: metric.scale for metric in METRICS}
 _FAMILIES = {metric.name: metric.family for metric in METRICS}
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Reported(BaseModel):
@@ -27,10 +38,10 @@ class Reported(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dataset: str | None = None
-    triplet: float | None = None
-    contrastive: float | None = None
-    ratio: float | None = None
+    dataset: Text | None = None
+    triplet: FiniteFloat | None = None
+    contrastive: FiniteFloat | None = None
+    ratio: Annotated[FiniteFloat, Field(gt=0)] | None = None
 
     def difference(self, scale: str) -> float:
         """Triplet minus contrastive on a scale: a ratio for ``"log"``; NaN where the source does not tell."""
@@ -56,12 +67,12 @@ class Claim(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
-    statement: str
+    name: Text
+    statement: Text
     metric: str
     direction: Literal["triplet", "contrastive"]
     estimand: Literal["tuned", "grid average"] = GRID_AVERAGE  # type: ignore[assignment]
-    datasets: tuple[str, ...] = ()
+    datasets: tuple[Text, ...] = ()
     reported: tuple[Reported, ...] = ()
 
     @field_validator("metric")
@@ -71,12 +82,23 @@ class Claim(BaseModel):
             raise ValueError(f"unknown metric {value!r}: choose from {', '.join(_SCALES)}")
         return value
 
-    def model_post_init(self, _: object) -> None:
-        """A tuned claim must be about a metric that tuning is for."""
+    @model_validator(mode="after")
+    def _coherent(self) -> Claim:
+        """A tuned claim is about a metric that tuning is for; figures fit the metric's scale, and stand once each."""
+        who = f"claim {self.name!r}"
         if self.estimand == TUNED and _FAMILIES[self.metric] not in PERFORMANCE:
-            raise ValueError(
-                f"claim {self.name!r}: {self.metric} says what a loss does, not how well: use {GRID_AVERAGE!r}"
-            )
+            raise ValueError(f"{who}: {self.metric} says what a loss does, not how well: use {GRID_AVERAGE!r}")
+        named = [figure.dataset for figure in self.reported]
+        twice = [dataset or "none in particular" for dataset in named if named.count(dataset) > 1]
+        if twice:
+            raise ValueError(f"{who} reports figures on {twice[0]} more than once")
+        for figure in self.reported:
+            if _SCALES[self.metric] != "log":
+                if figure.ratio is not None:
+                    raise ValueError(f"{who} reports a ratio, but {self.metric} is compared by differences")
+            elif min(value for value in (figure.triplet, figure.contrastive, 1.0) if value is not None) <= 0:
+                raise ValueError(f"{who} reports a value that is not positive, but {self.metric} is compared by ratios")
+        return self
 
     def reported_on(self, dataset: str) -> Reported | None:
         """The source's figures for a dataset, else those for none in particular."""
@@ -92,17 +114,26 @@ def read_claims(path: str | Path = PAPER) -> tuple[Claim, ...]:
     """Claims from a YAML file: a list with the fields of `Claim`; those of arXiv 2510.02161 if none is given.
 
     Raises:
-        ClaimsError: If the file cannot be read, or a field is wrong.
+        ClaimsError: If the file cannot be read, a field is wrong, or two claims have one name.
     """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        return TypeAdapter(Annotated[tuple[Claim, ...], Field(min_length=1)]).validate_python(content)
+        if not isinstance(content, list):
+            raise ClaimsError(f"{path}: should be a list of claims")
+        stated = TypeAdapter(Annotated[tuple[Claim, ...], Field(min_length=1)]).validate_python(content)
+    except ClaimsError:
+        raise
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ClaimsError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise ClaimsError(f"{path} is no file of claims: {' '.join(str(error).split())}") from None
+    names = [claim.name for claim in stated]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ClaimsError(f"{path}: more than one claim is called {twice[0]!r}")
+    return stated
 
 
 def claims(runs: pd.DataFrame, stated: Sequence[Claim] | None = None, tuning_seeds: int = TUNING_SEEDS) -> pd.DataFrame:
@@ -131,7 +162,7 @@ def claims(runs: pd.DataFrame, stated: Sequence[Claim] | None = None, tuning_see
 def judge_claims(table: pd.DataFrame, stated: Sequence[Claim] | None = None) -> pd.DataFrame:
     """`claims` of a verdict table that is there already."""
     lines = []
-    for claim in stated or read_claims():
+    for claim in read_claims() if stated is None else stated:
         rows = table[(table["metric"] == claim.metric) & (table["estimand"] == claim.estimand)]
         described = {"claim": claim.name, "statement": claim.statement, "metric": claim.metric}
         described.update(estimand=claim.estimand, direction=claim.direction, scale=_SCALES[claim.metric])

@@ -21,8 +21,9 @@ import pandas as pd
 from analysis.corrections import Floats, holm
 from analysis.inference import SignFlips, paired_t_interval, probability_of_superiority, standardized_mean
 from analysis.metrics import ROPE, Scale
-from analysis.pairing import FLOOR
 from analysis.power import ALPHA, LEAST_SEEDS, more_seeds
+
+Arms = tuple[str, str]
 
 MOST_MISSING = 0.1
 TESTS = ("p_value", "p_minimum_effect", "p_equivalence")
@@ -44,21 +45,25 @@ def compare(
     Args:
         frame: One row a result.
         pair_by: Column(s) whose values both arms share: a seed, a fold, a data split. Rows of one arm and pair are
-            averaged, so that they do not count as replicates.
+            averaged, so that they do not count as replicates. A pair that one of the two arms lacks, or that has a row
+            without a value, is dropped whole and counted as missing.
         metric: Column(s) to compare; their tests are corrected for each other by Holm's method.
         between: Column that tells the arms apart.
         first: The arm whose value is the minuend.
         second: The other one.
         scale: ``"share"`` and ``"epochs"`` compare differences, ``"log"`` the ratios of positive values.
-        rope: Half-width of the region of practical equivalence, on the scale of the test (a logarithm for ``"log"``);
-            `analysis.metrics.ROPE` if not given.
+        rope: Half-width of the region of practical equivalence, on the scale of the test (a logarithm for ``"log"``),
+            positive; `analysis.metrics.ROPE` if not given.
 
     Returns:
         One row a metric: ``n``, the mean of each arm, ``difference`` with ``ci_low`` and ``ci_high``, the p-values as
         they are and corrected, effect sizes, ``verdict`` and ``reason``.
 
     Raises:
-        ValueError: If a column is missing, or an arm has no rows.
+        ValueError: If a column is not in the table, stands in it more than once, or is named more than once; if an arm
+            has no rows, is both arms, or is called like a column of the result; if a row lacks what it is paired by;
+            if a value is not a number, is infinite, or is not positive on ``"log"``; if `scale` is not known or
+            `rope` not positive and finite.
 
     Examples:
         >>> import pandas as pd
@@ -73,24 +78,69 @@ def compare(
     """
     pairs = [pair_by] if isinstance(pair_by, str) else list(pair_by)
     metrics = [metric] if isinstance(metric, str) else list(metric)
-    absent = [name for name in (*pairs, *metrics, between) if name not in frame]
-    if absent:
-        raise ValueError(f"the table has no column {absent[0]!r}: it has {', '.join(map(str, frame.columns))}")
-    for arm in (first, second):
-        if not (frame[between] == arm).any():
-            arms = ", ".join(map(str, frame[between].unique()))
-            raise ValueError(f"no row has {between} = {arm!r}: there are {arms}")
+    _check(frame, pairs, metrics, between, (first, second), scale, rope)
+    both = frame[frame[between].isin([first, second])]
+    keys = [*(both[column] for column in pairs), both[between].astype(object)]
     rows = []
     for name in metrics:
-        values = frame[name].astype(float)
-        values = values.clip(lower=FLOOR).map(math.log) if scale == "log" else values
-        wide = values.groupby([*(frame[column] for column in pairs), frame[between]]).mean().unstack()
-        wide = wide.reindex(columns=[first, second])
+        cells = _numbers(both[name], scale).groupby(keys, observed=True)
+        wide = cells.mean().where(cells.count() == cells.size()).unstack().reindex(columns=[first, second])
         complete = wide.dropna()
-        row = compared(complete[first].to_numpy(), complete[second].to_numpy(), scale, rope or ROPE[scale])
+        half_width = ROPE[scale] if rope is None else rope
+        row = compared(complete[first].to_numpy(), complete[second].to_numpy(), scale, half_width)
         row[first], row[second] = row.pop("triplet"), row.pop("contrastive")
         rows.append({"metric": name, "missing_share": 1 - len(complete) / len(wide), **row})
     return judged(pd.DataFrame(rows), [], (first, second))
+
+
+def _check(
+    frame: pd.DataFrame,
+    pairs: list[str],
+    metrics: list[str],
+    between: str,
+    arms: Arms,
+    scale: Scale,
+    rope: float | None,
+) -> None:
+    """Refuses, in one line, what `compare` cannot tell the meaning of; the metrics' values are left to `_numbers`."""
+    if scale not in ROPE:
+        raise ValueError(f"unknown scale {scale!r}: choose from {', '.join(ROPE)}")
+    if rope is not None and not 0 < rope < math.inf:
+        raise ValueError(f"rope must be positive and finite, not {rope}")
+    if not pairs or not metrics:
+        raise ValueError(f"{'metric' if pairs else 'pair_by'} must name at least one column")
+    named = [*pairs, *metrics, between]
+    for name in named:
+        if name not in frame.columns:
+            raise ValueError(f"the table has no column {name!r}: it has {', '.join(map(str, frame.columns))}")
+        if list(frame.columns).count(name) > 1:
+            raise ValueError(f"the table has more than one column {name!r}")
+        if named.count(name) > 1:
+            raise ValueError(f"the column {name!r} is named more than once")
+    if arms[0] == arms[1]:
+        raise ValueError(f"first and second are both {arms[0]!r}")
+    for arm in arms:
+        if not (frame[between] == arm).any():
+            present = ", ".join(map(str, frame[between].unique()))
+            raise ValueError(f"no row has {between} = {arm!r}: there are {present}")
+        if arm in _RESULT:
+            raise ValueError(f"an arm cannot be called {arm!r}: that is a column of the result")
+    for name in pairs:
+        if frame.loc[frame[between].isin(arms), name].isna().any():
+            raise ValueError(f"a row has no {name!r}, so that it cannot be paired")
+
+
+def _numbers(values: pd.Series, scale: Scale) -> pd.Series:
+    """A metric's values on the scale of the test, missing ones as NaN."""
+    try:
+        numbers = values.astype(float)
+    except (TypeError, ValueError):
+        raise ValueError(f"the column {values.name!r} holds what is not a number") from None
+    if np.isinf(numbers).any():
+        raise ValueError(f"the column {values.name!r} holds an infinite value")
+    if scale == "log" and (numbers <= 0).any():
+        raise ValueError(f"the column {values.name!r} holds a value that is not positive: it has no logarithm")
+    return numbers.map(math.log, na_action="ignore") if scale == "log" else numbers
 
 
 def compared(first: Floats, second: Floats, scale: Scale, rope: float) -> dict[str, Any]:
@@ -108,6 +158,7 @@ def compared(first: Floats, second: Floats, scale: Scale, rope: float) -> dict[s
     if not differences.size:
         return row
     flips = SignFlips(differences)
+    zero = flips.test()
     native = math.exp if scale == "log" else float
     low, high = paired_t_interval(differences)
     probability, probability_low, probability_high = probability_of_superiority(differences)
@@ -118,7 +169,9 @@ def compared(first: Floats, second: Floats, scale: Scale, rope: float) -> dict[s
         difference=native(float(differences.mean())),
         ci_low=native(low) if np.isfinite(low) else math.nan,
         ci_high=native(high) if np.isfinite(high) else math.nan,
-        p_value=flips.test().two_sided,
+        p_value=zero.two_sided,
+        p_greater=zero.greater,
+        p_less=zero.less,
         p_minimum_effect=flips.minimum_effect_p(rope),
         p_above=flips.test(rope).greater,
         p_below=flips.test(-rope).less,
@@ -137,9 +190,9 @@ def compared(first: Floats, second: Floats, scale: Scale, rope: float) -> dict[s
 
 
 _COMPARED = (
-    *("n", "triplet", "contrastive", "difference", "ci_low", "ci_high", "p_value", "p_minimum_effect", "p_above"),
-    *("p_below", "p_equivalence", "effect_size", "probability", "probability_low", "probability_high", "wins"),
-    *("losses", "ties", "spread"),
+    *("n", "triplet", "contrastive", "difference", "ci_low", "ci_high", "p_value", "p_greater", "p_less"),
+    *("p_minimum_effect", "p_above", "p_below", "p_equivalence", "effect_size", "probability", "probability_low"),
+    *("probability_high", "wins", "losses", "ties", "spread"),
 )
 
 
@@ -151,10 +204,12 @@ def _meaningful(low: float, high: float) -> bool:
 def judged(
     table: pd.DataFrame,
     families: list[str],
-    arms: tuple[str, str] = ("triplet", "contrastive"),
+    arms: Arms = ("triplet", "contrastive"),
     correction: Callable[[Floats], Floats] = holm,
 ) -> pd.DataFrame:
-    """The table with corrected p-values, verdicts, their reasons, and the seeds that an undecided one would need.
+    """The table with corrected p-values, verdicts, their reasons, and how many more seeds an undecided one would need.
+
+    What is undecided for censoring has no such number: more seeds would be censored as well.
 
     Args:
         table: Rows of `compared` with ``missing_share``, and ``censored_triplet`` and ``censored_contrastive`` where
@@ -173,11 +228,14 @@ def judged(
     decided = [_judge(row, arms) for row in rows_of(table)]
     table["verdict"] = [verdict for verdict, _ in decided]
     table["reason"] = [reason for _, reason in decided]
-    sizes = table[families].apply(tuple, axis=1).map(table[families].value_counts()) if families else len(table)
-    table["more_seeds"] = [
-        more_seeds(row, int(size)) if row["verdict"] == "undecided" else math.nan
-        for row, size in zip(rows_of(table), np.broadcast_to(sizes, len(table)), strict=True)
-    ]
+    table["more_seeds"] = math.nan
+    for index in groups:
+        family = table.loc[index]
+        tests = int(family["p_value"].notna().sum())
+        table.loc[index, "more_seeds"] = [
+            more_seeds(row, tests) if row["verdict"] == "undecided" and not _mostly_censored(row) else math.nan
+            for row in rows_of(family)
+        ]
     return table
 
 
@@ -191,14 +249,24 @@ def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _judge(row: dict[str, Any], arms: tuple[str, str]) -> tuple[str, str]:
+_RESULT = frozenset(
+    {*_COMPARED, *map(corrected_name, TESTS), "metric", "missing_share", "scale", "rope", "meaningful", "verdict"}
+    | {"reason", "more_seeds", "refused", "censored_triplet", "censored_contrastive"}
+) - {"triplet", "contrastive"}
+
+
+def _mostly_censored(row: dict[str, Any]) -> bool:
+    return bool(row.get("censored_triplet", 0) > 0.5 and row.get("censored_contrastive", 0) > 0.5)
+
+
+def _judge(row: dict[str, Any], arms: Arms) -> tuple[str, str]:
     if isinstance(row.get("refused"), str) and row["refused"]:
         return "insufficient", row["refused"]
     if row["n"] < LEAST_SEEDS:
         return "insufficient", f"{row['n']} complete seeds; at least {LEAST_SEEDS} are needed"
     if row["missing_share"] > MOST_MISSING:
         return "insufficient", f"{row['missing_share']:.0%} of the pairs are missing"
-    if row.get("censored_triplet", 0) > 0.5 and row.get("censored_contrastive", 0) > 0.5:
+    if _mostly_censored(row):
         return "undecided", "over half the runs of both losses never got there"
     unchanged = 1.0 if row["scale"] == "log" else 0.0
     side = arms[0] if row["difference"] > unchanged else arms[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ FIXED = (
 FLOOR = 1e-12  # logarithms of smaller values are taken here: a collapsed embedding has no variance at all
 
 Floats = npt.NDArray[np.float64]
+Seed = int | str
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class PairedSample:
     Attributes:
         triplet: (n,) a value for each complete seed, on the scale of the test (logarithms for ``"log"`` metrics).
         contrastive: (n,) the same for the other loss, in the same order of seeds.
-        seeds: How many seeds the study has; those that are not among the n were dropped whole.
+        seeds: How many seeds there should be; those that are not among the n are missing or were dropped whole.
         diverged: Share of diverged runs for each loss.
         censored: Share of censored runs for each loss; zeros for metrics that are not censored.
     """
@@ -61,7 +63,7 @@ class PairedSample:
 
     @property
     def missing_share(self) -> float:
-        """Share of the seeds that were dropped."""
+        """Share of the seeds that are missing or were dropped."""
         return 1.0 - len(self.triplet) / self.seeds if self.seeds else 1.0
 
 
@@ -71,6 +73,8 @@ def settings(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     Runs that differ in encoder, epochs, batch size and the like answer different questions and are never averaged: such
     a dataset appears once for each way, named for example ``digits (epochs=10)``.
     """
+    if runs.empty:
+        return {}
     result = {}
     for dataset, rows in runs.groupby("dataset", sort=True):
         varying = [name for name in FIXED if rows[name].nunique() > 1]
@@ -87,6 +91,16 @@ def _telling(rows: pd.DataFrame, varying: list[str]) -> list[str]:
     """The columns that a label needs: a digest says nothing that the others do not say better."""
     others = [name for name in varying if name != "data_digest"]
     return others if others and rows.groupby(others).ngroups == rows.groupby(varying).ngroups else varying
+
+
+def study_seeds(rows: pd.DataFrame) -> list[Seed]:
+    """The seeds that either loss was run with."""
+    return list(rows.loc[rows["loss"].isin(LOSSES), "seed"].unique().tolist())
+
+
+def repeats(rows: pd.DataFrame) -> bool:
+    """Whether a condition stands more than once under one seed and loss, so that nothing tells which run to read."""
+    return bool(rows.duplicated(["loss", "seed", *CONDITION]).any())
 
 
 def balanced_grid(rows: pd.DataFrame) -> pd.DataFrame:
@@ -120,13 +134,13 @@ def pair_by_seed(rows: pd.DataFrame, metric: Metric) -> PairedSample:
 class SeedTable:
     """The runs of one dataset laid out by seed and by loss and condition, once for all metrics."""
 
-    def __init__(self, rows: pd.DataFrame) -> None:
-        """Takes runs of one setting, not empty.
+    def __init__(self, rows: pd.DataFrame, seeds: Collection[Seed] = ()) -> None:
+        """Takes runs of one setting, not empty, and the seeds that there should be; those of the runs always count.
 
         Raises:
             ValueError: If a condition stands more than once under one seed and loss.
         """
-        if rows.duplicated(["loss", "seed", *CONDITION]).any():
+        if repeats(rows):
             raise ValueError("a condition stands more than once under one seed and loss: pair the runs of one setting")
         self._rows = rows
         self._losses = rows["loss"].to_numpy()
@@ -134,6 +148,7 @@ class SeedTable:
         self._cells = rows.groupby(["loss", *CONDITION]).ngroup().to_numpy()
         self._seeds, names = pd.factorize(rows["seed"], sort=True)
         self._shape = len(names), int(self._cells.max()) + 1
+        self._expected = len({*names, *seeds})
         self._loss_of_cell = np.empty(self._shape[1], dtype=object)
         self._loss_of_cell[self._cells] = self._losses
 
@@ -141,7 +156,7 @@ class SeedTable:
         """Averages a metric over the conditions of each seed and pairs the losses.
 
         Conditions are not replicates: they share their seed's data, weights and batches. A seed counts only if every
-        condition of both losses ended well; otherwise it is dropped whole, for both losses.
+        condition of both losses ended well with a finite value; otherwise it is dropped whole, for both losses.
         """
         rows, ended = self._rows, ~self._diverged
         diverged = {loss: _mean(self._diverged[self._losses == loss]) for loss in LOSSES}
@@ -152,11 +167,12 @@ class SeedTable:
 
         table = np.full(self._shape, np.nan)
         if metric.column in rows:
-            values = np.where(ended, rows[metric.column].to_numpy(float), np.nan)
+            values = rows[metric.column].to_numpy(float)
+            values = np.where(ended & np.isfinite(values), values, np.nan)
             table[self._seeds, self._cells] = np.log(np.maximum(values, FLOOR)) if metric.scale == "log" else values
         complete = table[~np.isnan(table).any(axis=1)]
         triplet, contrastive = (complete[:, self._loss_of_cell == loss].mean(axis=1) for loss in LOSSES)
-        return PairedSample(triplet, contrastive, self._shape[0], diverged, censored)
+        return PairedSample(triplet, contrastive, self._expected, diverged, censored)
 
 
 def _mean(values: npt.NDArray[Any]) -> float:

@@ -61,3 +61,8 @@ def simulated_runs(
             row["train/loss_decay_censored"] = 0.0
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def with_one_metric(runs: pd.DataFrame, column: str = "test/map_at_r") -> pd.DataFrame:
+    """The runs without the other metrics of verdicts: for tests that read one of many studies and have little time."""
+    return runs.drop(columns=[metric.column for metric in METRICS if metric.column != column])

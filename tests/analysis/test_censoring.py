@@ -23,6 +23,14 @@ def test_nothing_censored_is_the_share_left() -> None:
     assert curve["survival"].round(9).tolist() == [1.0, 0.75, 0.5, 0.25, 0.0]
 
 
+def test_a_time_that_is_not_known_is_left_out_and_counted() -> None:
+    curve = kaplan_meier([2, np.nan, 3, 3, 5], [False, True, False, True, True])
+    assert curve["survival"].round(2).tolist() == [1.0, 0.75, 0.5, 0.5]
+    assert curve["at_risk"].tolist() == [4, 4, 3, 1]
+    assert curve.attrs["missing"] == 1
+    assert kaplan_meier([1.0], [False]).attrs["missing"] == 0
+
+
 def test_times_need_their_marks() -> None:
     with pytest.raises(ValueError, match="2 times but 1 marks"):
         kaplan_meier([1, 2], [True])

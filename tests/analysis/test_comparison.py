@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,10 +37,20 @@ def test_the_tests_agree_with_scipys_and_statsmodels() -> None:
     assert row["p_value"] == pytest.approx(exact.pvalue)
     low, high = stats.ttest_1samp(d, 0).confidence_interval()
     assert (row["ci_low"], row["ci_high"]) == (pytest.approx(low), pytest.approx(high))
-    # The t-based TOST is another test of the same hypothesis: close, not equal.
-    tost = DescrStatsW(d).ttost_mean(-0.06, 0.06)[0]
-    assert SignFlips(d).equivalence_p(0.06) == pytest.approx(tost, abs=0.05)
     assert row["verdict"] == "new"
+
+
+def test_sentence_8_equivalence_agrees_with_the_t_based_tost_of_statsmodels() -> None:
+    """Another test of the same hypothesis: close, not equal, wherever on the scale of p-values."""
+    rng = np.random.default_rng(1)
+    compared = 0
+    for mean in np.linspace(0.0, 0.012, 40):
+        differences = rng.normal(mean, 0.02, 25)
+        expected = DescrStatsW(differences).ttost_mean(-0.01, 0.01)[0]
+        if 0.02 <= expected <= 0.5:
+            assert SignFlips(differences).equivalence_p(0.01) == pytest.approx(expected, rel=0.15)
+            compared += 1
+    assert compared >= 20
 
 
 def test_metrics_are_corrected_for_each_other_and_ratios_are_ratios() -> None:
@@ -57,6 +70,85 @@ def test_rows_of_one_pair_are_averaged_and_incomplete_pairs_dropped() -> None:
     gap = frame[~((frame["model"] == "new") & (frame["fold"] < 3))]
     row = compare(gap, metric="accuracy", **ARMS).iloc[0]  # type: ignore[arg-type]
     assert (row["n"], row["verdict"]) == (17, "insufficient")
+
+
+def test_a_row_without_a_value_makes_its_pair_incomplete() -> None:
+    frame = pd.concat([results(2, folds=20)] * 3, ignore_index=True)
+    frame.loc[frame.index[0], "accuracy"] = np.nan  # one of three rows of its fold and arm
+    row = compare(frame, metric="accuracy", **ARMS).iloc[0]  # type: ignore[arg-type]
+    assert (row["n"], row["missing_share"]) == (19, pytest.approx(1 / 20))
+
+
+def test_pairs_of_a_third_arm_are_not_missing() -> None:
+    frame = results(2, folds=10)
+    other = frame[frame["model"] == "old"].assign(model="other")
+    frame = pd.concat([frame, other, other.assign(fold=other["fold"] + 10)])
+    row = compare(frame, metric="accuracy", **ARMS).iloc[0]  # type: ignore[arg-type]
+    assert (row["n"], row["missing_share"], row["verdict"]) == (10, 0.0, "new")
+
+
+def test_categories_that_no_row_has_are_not_missing() -> None:
+    frame = results(2, folds=10)
+    expected = compare(frame, metric="accuracy", **ARMS).iloc[0]  # type: ignore[arg-type]
+    frame["fold"] = pd.Categorical(frame["fold"], categories=range(30))
+    frame["model"] = pd.Categorical(frame["model"], categories=["old", "new", "never"])
+    row = compare(frame, metric="accuracy", **ARMS).iloc[0]  # type: ignore[arg-type]
+    pd.testing.assert_series_equal(row, expected)
+
+
+def test_the_region_of_practical_equivalence_is_as_given() -> None:
+    wide, narrow = (
+        compare(results(4, effect=0.03), metric="accuracy", rope=rope, **ARMS).iloc[0]  # type: ignore[arg-type]
+        for rope in (0.1, 0.001)
+    )
+    assert (wide["rope"], wide["verdict"]) == (0.1, "equivalent")
+    assert (narrow["rope"], narrow["verdict"]) == (0.001, "new")
+
+
+def changed(column: str, value: float | str | None) -> pd.DataFrame:
+    frame = results(3).reset_index(drop=True).astype({column: object})
+    frame.loc[0, column] = value
+    return frame
+
+
+REFUSED = [
+    (results(3), {"rope": 0.0}, "rope must be positive and finite, not 0.0"),
+    (results(3), {"rope": math.nan}, "rope must be positive and finite, not nan"),
+    (results(3), {"rope": math.inf}, "rope must be positive and finite, not inf"),
+    (results(3), {"scale": "ratio"}, "unknown scale 'ratio': choose from share, log, epochs"),
+    (results(3), {"pair_by": []}, "pair_by must name at least one column"),
+    (results(3), {"metric": []}, "metric must name at least one column"),
+    (results(3), {"metric": ["accuracy", "accuracy"]}, "the column 'accuracy' is named more than once"),
+    (results(3), {"pair_by": ["fold", "model"]}, "the column 'model' is named more than once"),
+    (results(3), {"first": "old"}, "first and second are both 'old'"),
+    (results(3).replace("new", "n"), {"first": "n"}, "an arm cannot be called 'n': that is a column of the result"),
+    (
+        results(3).replace("old", "verdict"),
+        {"second": "verdict"},
+        "an arm cannot be called 'verdict': that is a column of the result",
+    ),
+    (
+        pd.concat([results(3), results(3)["accuracy"]], axis=1),
+        {},
+        "the table has more than one column 'accuracy'",
+    ),
+    (changed("fold", None), {}, "a row has no 'fold', so that it cannot be paired"),
+    (changed("accuracy", "high"), {}, "the column 'accuracy' holds what is not a number"),
+    (changed("accuracy", np.inf), {}, "the column 'accuracy' holds an infinite value"),
+    (
+        changed("accuracy", 0.0),
+        {"scale": "log"},
+        "the column 'accuracy' holds a value that is not positive: it has no logarithm",
+    ),
+]
+
+
+@pytest.mark.parametrize(("frame", "options", "expected"), REFUSED, ids=[expected for _, _, expected in REFUSED])
+def test_what_cannot_be_compared_is_refused_in_one_line(
+    frame: pd.DataFrame, options: dict[str, object], expected: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        compare(frame, **{"metric": "accuracy", **ARMS, **options})  # type: ignore[arg-type]
 
 
 def test_what_is_not_in_the_table_is_named() -> None:

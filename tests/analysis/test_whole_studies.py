@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,13 @@ def tuned(runs: pd.DataFrame, metric: str = "map_at_r") -> pd.Series:
     return table[(table["estimand"] == "tuned") & (table["metric"] == metric)].iloc[0]
 
 
+def line_of(report: str, *cells: str) -> str:
+    """The one row of the Markdown tables that starts with these cells."""
+    start = "| " + " | ".join(cells) + " | "
+    (row,) = [line for line in report.splitlines() if line.startswith(start)]
+    return row
+
+
 def claim(runs: pd.DataFrame, name: str) -> str:
     table = claims(runs)
     return str(table[(table["claim"] == name) & (table["dataset"] == "overall")]["verdict"].item())
@@ -48,14 +56,22 @@ def test_losses_alike_are_equivalent_and_so_are_the_claims(tmp_path: Path) -> No
     runs = simulated_runs(np.random.default_rng(2), seeds=13, datasets=("a", "b", "c"), pair_noise=0.001)
     assert set(verdicts(runs)["verdict"]) == {"equivalent"}
     assert set(claims(runs)["verdict"]) == {"equivalent"}
-    assert "equivalent" in report_on(runs, tmp_path)
+    report = report_on(runs, tmp_path)
+    for dataset in ("a", "b", "c"):
+        assert "**equivalent" in line_of(report, dataset, "map_at_r", "10")
 
 
 def test_two_seeds_give_no_verdict_and_a_report_that_says_why(tmp_path: Path) -> None:
     runs = simulated_runs(np.random.default_rng(3), seeds=2, effect=0.2)
     assert set(verdicts(runs)["verdict"]) == {"insufficient"}
     assert set(claims(runs)["verdict"]) == {"insufficient"}
-    assert "fewer than 8" in report_on(runs, tmp_path)
+    table = verdicts(runs)
+    averaged = table[table["estimand"] == "grid average"]
+    assert set(averaged["reason"]) == {"2 complete seeds; at least 8 are needed"}
+    assert tuned(runs)["reason"] == "3 seeds tune: of 2 none is left to confirm"
+    report = report_on(runs, tmp_path)
+    assert "no verdict, 3 seeds tune: of 2 none is left to confirm" in report
+    assert "**insufficient**" in line_of(report, "digits", "map_at_r", "2")
 
 
 def test_a_loss_that_diverges_often_is_insufficient_and_its_crash_rate_is_shown(tmp_path: Path) -> None:
@@ -65,7 +81,9 @@ def test_a_loss_that_diverges_often_is_insufficient_and_its_crash_rate_is_shown(
     runs.loc[crashed, "diverged"] = True
     runs.loc[crashed, [column for column in runs.columns if "/" in column]] = np.nan
     table = verdicts(runs)
-    assert set(table[table["estimand"] == "grid average"]["verdict"]) == {"insufficient"}
+    averaged = table[table["estimand"] == "grid average"]
+    assert set(averaged["verdict"]) == {"insufficient"}
+    assert averaged["reason"].str.fullmatch(r"\d complete seeds; at least 8 are needed").all()
     assert (table["diverged_contrastive"] > table["diverged_triplet"]).any()
     assert f"{crashed.sum() / (len(runs) / 2):.1%}" in report_on(runs, tmp_path)
 
@@ -95,8 +113,10 @@ def test_one_missing_pair_drops_its_seed_and_three_leave_no_verdict(tmp_path: Pa
         return table[(table["estimand"] == "grid average") & (table["metric"] == "map_at_r")].iloc[0]
 
     assert (grid(without([7]))["n"], grid(without([7]))["verdict"]) == (12, "triplet")
-    assert (grid(without([7, 8, 9]))["n"], grid(without([7, 8, 9]))["verdict"]) == (10, "insufficient")
-    assert "missing" in report_on(without([7, 8, 9]), tmp_path)
+    row = grid(without([7, 8, 9]))
+    assert (row["n"], row["verdict"], row["reason"]) == (10, "insufficient", "23% of the pairs are missing")
+    lines = report_on(without([7, 8, 9]), tmp_path).splitlines()
+    assert any(line.startswith("| digits | map_at_r | 10 | ") and "**insufficient**" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -114,4 +134,9 @@ def test_censored_decay_is_compared_at_the_last_epoch_unless_most_of_both_losses
     runs["train/loss_decay_epochs"] = np.where(cut, 50.0, times)
     runs["train/loss_decay_censored"] = cut.astype(float)
     assert claim(runs, "loss decay") == expected
-    assert "censored at the last epoch" in report_on(runs, tmp_path)
+    row = verdicts(runs).set_index("metric").loc["loss_decay_epochs"]
+    shares = [cut[triplet].mean(), cut[~triplet].mean()]
+    assert [row["censored_triplet"], row["censored_contrastive"]] == shares
+    assert (row["reason"] == "over half the runs of both losses never got there") == (expected == "undecided")
+    (line,) = [line for line in report_on(runs, tmp_path).splitlines() if "the triplet loss takes longer in" in line]
+    assert [f"{share:.0%}" for share in shares] == re.findall(r"\d+%", line)
