@@ -24,7 +24,7 @@ def embeddings(rows: pd.DataFrame, loss: str) -> Drawing:
     """
     shown = rows.loc[np.isfinite(rows["x"]) & np.isfinite(rows["y"])]
     if shown.empty:
-        raise NothingToDrawError(f"the sketch of the {loss} loss is empty")
+        raise NothingToDrawError("none was kept of both losses with one seed")
     condition, seed = shown["condition"].iloc[0], shown["seed"].iloc[0]
     centre, half = _view(shown[["x", "y"]].to_numpy(float))
     with panel(3.3, 3.4) as (figure, axes):

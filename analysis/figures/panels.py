@@ -114,11 +114,10 @@ def _attempts(
         yield _Attempt("Decay", dataset, "decay", partial(decay, part))
     for dataset, part in parts.items():
         yield _Attempt("Tuning effort", dataset, "tuning", partial(tuning_effort, part, tuning_seeds))
-    for dataset in parts:
+    for dataset in parts if len(sketches) else ():
         for loss in LOSSES:
             rows = sketches[(sketches["dataset"] == dataset) & (sketches["loss"] == loss)]
-            if len(rows):
-                yield _Attempt("Embeddings", dataset, f"embeddings {loss}", partial(embeddings, rows, loss))
+            yield _Attempt("Embeddings", dataset, f"embeddings {loss}", partial(embeddings, rows, loss))
 
 
 def _forests(dataset: str, rows: pd.DataFrame) -> Iterator[_Attempt]:

@@ -15,7 +15,7 @@ import pytest
 
 from analysis import load_study
 from analysis.curves import load_curves
-from analysis.figures import Panel
+from analysis.figures import Panel, study_panels
 from analysis.figures.conditions import decay, margins
 from analysis.figures.embeddings import embeddings
 from analysis.findings import find
@@ -233,6 +233,19 @@ def test_pictures_of_both_losses_are_of_one_seed(tmp_path: Path) -> None:
         record_study(tmp_path, name, runs, sketched=set(runs.loc[kept, "key"]))
     assert set(load_sketches(runs, "shared", tmp_path)["seed"]) == {5}
     assert load_sketches(runs, "apart", tmp_path).empty
+
+
+def test_a_dataset_without_pictures_says_so_where_another_has_some() -> None:
+    runs = simulated_runs(np.random.default_rng(13), seeds=2, datasets=("a", "b"))
+    point = {"x": 0.0, "y": 0.0, "label": 0.0, "dataset": "a", "seed": 0, "condition": "all, margin 1, lr 0.001"}
+    sketches = pd.DataFrame([{**point, "loss": loss} for loss in ("triplet", "contrastive")])
+    table = find("s", runs).table.iloc[:0]
+    panels, unavailable = study_panels(runs, table, pd.DataFrame(), sketches)
+    assert [panel.dataset for panel in panels if panel.section == "Embeddings"] == ["a", "a"]
+    assert unavailable == [
+        f"Not shown for b, Embeddings (embeddings {loss}): none was kept of both losses with one seed."
+        for loss in ("triplet", "contrastive")
+    ]
 
 
 def test_figures_of_datasets_whose_names_look_alike_are_files_of_their_own(tmp_path: Path) -> None:

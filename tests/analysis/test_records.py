@@ -38,7 +38,7 @@ def test_a_record_that_was_cut_or_altered_is_never_read(tmp_path: Path) -> None:
     for position in range(0, len(whole), 37):
         flipped = bytearray(whole)
         flipped[position] ^= 1
-        path.write_bytes(flipped)
+        path.write_bytes(bytes(flipped))
         with pytest.raises(BrokenRecordError, match="cut short or altered"):
             read_record(path)
         path.write_bytes(whole[:position])
