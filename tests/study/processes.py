@@ -1,0 +1,96 @@
+"""Studies as users run them: in processes of their own, which tests may stop, kill and count."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from mlflow.tracking import MlflowClient
+
+from analysis import load_study
+
+SMALL = ["--preset", "demo", "--datasets", "digits", "--miners", "all", "hard", "--margins", "0.5"]
+
+
+class Session:
+    """One session of a study, and every process that it starts, known by a mark in their environment."""
+
+    def __init__(self, *options: str, **environment: str) -> None:
+        self._mark = f"STUDY_TEST={uuid.uuid4().hex}"
+        name, _, value = self._mark.partition("=")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "study.run", *SMALL, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, name: value, **environment},
+        )
+
+    def ends(self, timeout: float = 300) -> tuple[int, str, str]:
+        """Exit status, output and errors."""
+        output, errors = self.process.communicate(timeout=timeout)
+        return self.process.returncode, output, errors
+
+    def left_behind(self, command: str = "") -> list[int]:
+        """Processes that this session started, whose command holds some text, and that are still there."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                mine = entry.name.isdigit() and self._mark.encode() in (entry / "environ").read_bytes()
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0] if mine else "Z"
+                if mine and state != "Z" and command in (entry / "cmdline").read_text():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
+
+    def kill(self) -> None:
+        """Ends the driver as a power cut would."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+
+
+def run_to_end(*options: str, **environment: str) -> str:
+    """The output of a session that ends well."""
+    status, output, errors = Session(*options, **environment).ends()
+    assert status == 0, errors
+    return output
+
+
+def wait_for(what: Callable[[], object], seconds: float = 60) -> None:
+    """Waits until something is true."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.1)
+
+
+def table(name: str, storage: Path) -> pd.DataFrame:
+    """A study's runs but for the packs that they happened to be in."""
+    return load_study(name, storage).drop(columns="pack")
+
+
+def assert_in_mlflow_once(name: str, uri: str, runs: int) -> None:
+    """Every run is there once, and none is unfinished."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id], max_results=50_000)
+    assert {run.info.status for run in found} == {"FINISHED"}
+    keys = [run.data.tags["key"] for run in found if run.data.tags["level"] == "run"]
+    assert len(keys) == len(set(keys)) == runs
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,275 @@
+"""Everything that goes wrong while a study runs: nothing is lost, nothing is there twice, and no result is another.
+
+Real processes, some minutes: ``pytest -m faults``.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis import load_study
+from study.sync import main as sync
+from tests.study.processes import Session, assert_in_mlflow_once, free_port, run_to_end, table, wait_for
+
+pytestmark = pytest.mark.faults
+
+LONG = ["--name", "s", "--seeds", "8", "--epochs", "40", "--pack-size", "4"]
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A study of 32 runs in 8 packs, with a snapshot every second."""
+    file = tmp_path_factory.mktemp("config") / "often.yaml"
+    file.write_text("checkpoint_seconds: 1.0\n")
+    return [*LONG, "--config", str(file)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    storage = tmp_path_factory.mktemp("undisturbed")
+    run_to_end(*options, "--storage", str(storage))
+    assert not list((storage / "s" / "checkpoints").iterdir())
+    return table("s", storage)
+
+
+def _gone(session: Session) -> bool:
+    return not session.left_behind()
+
+
+def assert_same(storage: Path, undisturbed: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(table("s", storage), undisturbed, check_exact=True)
+    assert_in_mlflow_once("s", f"sqlite:///{storage / 'mlflow.db'}", 32)
+
+
+def test_a_driver_killed_at_10_random_moments_ends_with_the_same_results(
+    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path
+) -> None:
+    moments = random.Random(0)
+    resumed = False
+    for _ in range(10):
+        session = Session(*options, "--storage", str(tmp_path))
+        time.sleep(moments.uniform(1, 25))
+        session.kill()
+        wait_for(partial(_gone, session), 30)
+        resumed = resumed or any((tmp_path / "s" / "checkpoints").glob("[!.]*"))
+    run_to_end(*options, "--storage", str(tmp_path))
+    assert resumed, "no session left a snapshot behind"
+    assert_same(tmp_path, undisturbed)
+
+
+def test_a_trial_whose_process_is_killed_goes_on(options: list[str], undisturbed: pd.DataFrame, tmp_path: Path) -> None:
+    session = Session(*options, "--storage", str(tmp_path))
+    wait_for(lambda: list((tmp_path / "s").glob("checkpoints/[!.]*")))
+    for process in session.left_behind("ray::ImplicitFunc"):
+        os.kill(process, signal.SIGKILL)
+    status, _, errors = session.ends()
+    assert status == 0, errors
+    assert_same(tmp_path, undisturbed)
+
+
+def test_a_node_that_dies_and_one_that_joins_late_change_nothing(
+    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path
+) -> None:
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        first = cluster.add_node(num_cpus=1)
+        session = Session(*options, "--storage", str(tmp_path), "--address", cluster.address)
+        wait_for(lambda: list((tmp_path / "s").glob("checkpoints/[!.]*")))
+        cluster.add_node(num_cpus=1)
+        cluster.remove_node(first, allow_graceful=False)
+        status, _, errors = session.ends()
+        assert status == 0, errors
+    finally:
+        cluster.shutdown()
+    assert_same(tmp_path, undisturbed)
+
+
+def test_ctrl_c_ends_within_5_seconds_and_leaves_no_process(options: list[str], tmp_path: Path) -> None:
+    session = Session(*options, "--storage", str(tmp_path))
+    wait_for(lambda: list((tmp_path / "s").glob("records/*.parquet")))
+    started = time.monotonic()
+    os.killpg(session.process.pid, signal.SIGINT)
+    status, _, errors = session.ends()
+    assert time.monotonic() - started < 5
+    assert status == 130
+    assert "the same command goes on from what is recorded" in errors
+    assert "Traceback" not in errors
+    wait_for(lambda: not session.left_behind(), 5)
+    assert len(load_study("s", tmp_path)) >= 4
+
+
+class Server:
+    """An MLflow server on this machine."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+                *("--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--workers", "1"),
+                *("--artifacts-destination", str(folder / "artifacts")),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def stop(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def answers(port: int) -> bool:
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as reply:
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+def test_a_server_that_goes_away_in_the_middle_loses_nothing(
+    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path, port: int
+) -> None:
+    uri = f"http://127.0.0.1:{port}"
+    server = Server(tmp_path, port)
+    try:
+        wait_for(lambda: answers(port))
+        session = Session(*options, "--storage", str(tmp_path), "--tracking-uri", uri)
+        wait_for(lambda: list((tmp_path / "s").glob("records/*.parquet")))
+        server.stop()
+        wait_for(lambda: len(list((tmp_path / "s").glob("records/*.parquet"))) >= 4)
+        server = Server(tmp_path, port)
+        wait_for(lambda: answers(port))
+        session.ends()
+        assert sync(["--name", "s", "--storage", str(tmp_path), "--tracking-uri", uri]) == 0
+        assert_in_mlflow_once("s", uri, 32)
+        pd.testing.assert_frame_equal(
+            load_study("s", tracking_uri=uri).drop(columns="pack"), undisturbed, check_exact=True
+        )
+    finally:
+        server.stop()
+
+
+def test_a_server_that_is_away_from_start_to_end_is_filled_afterwards(
+    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = f"http://127.0.0.1:{port}"
+    status, output, errors = Session(*options, "--storage", str(tmp_path), "--tracking-uri", uri).ends()
+    assert status == 1
+    assert "the study goes on" in errors
+    assert f"`python -m study.sync --name s --storage {tmp_path} --tracking-uri {uri}`" in errors
+    assert "report.html" in output
+    assert sync(["--name", "s", "--storage", str(tmp_path), "--tracking-uri", uri]) == 2
+    assert "does not answer" in capsys.readouterr().err
+    server = Server(tmp_path, port)
+    try:
+        wait_for(lambda: answers(port))
+        assert sync(["--name", "s", "--storage", str(tmp_path), "--tracking-uri", uri]) == 0
+        assert_in_mlflow_once("s", uri, 32)
+        pd.testing.assert_frame_equal(
+            load_study("s", tracking_uri=uri).drop(columns="pack"), undisturbed, check_exact=True
+        )
+    finally:
+        server.stop()
+
+
+def test_a_full_disk_is_one_line_and_the_study_goes_on_when_there_is_room(
+    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path
+) -> None:
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)]
+    if subprocess.run(mounted, capture_output=True, check=False).returncode:
+        pytest.skip("only a superuser can mount a small disk")
+    try:
+        database = f"sqlite:///{tmp_path.parent / 'mlflow.db'}"
+        filler = tmp_path / "filler"
+        filler.write_bytes(b"x" * (2**21 - 180_000))
+        status, _, errors = Session(*options, "--storage", str(tmp_path), "--tracking-uri", database).ends()
+        assert status == 2
+        lines = [line for line in errors.splitlines() if line.startswith("error:")]
+        assert len(lines) == 1
+        assert "No space left on device" in lines[0]
+        assert f"make room under {tmp_path}" in lines[0]
+        kept = load_study("s", tmp_path)
+        assert kept.attrs["warnings"] == []
+        filler.unlink()
+        subprocess.run(["mount", "-o", "remount,size=64m", str(tmp_path)], check=True)
+        output = run_to_end(*options, "--storage", str(tmp_path), "--tracking-uri", database)
+        assert f"{len(kept)} are recorded already" in output
+        pd.testing.assert_frame_equal(table("s", tmp_path), undisturbed, check_exact=True)
+        assert_in_mlflow_once("s", database, 32)
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=False)
+
+
+def test_two_sessions_on_one_study_are_one_too_many(options: list[str], tmp_path: Path) -> None:
+    first = Session(*options, "--storage", str(tmp_path))
+    wait_for(lambda: (tmp_path / "s" / ".lock").exists())
+    time.sleep(1)
+    status, _, errors = Session(*options, "--storage", str(tmp_path)).ends()
+    assert status == 2
+    assert "is at work on" in errors
+    first.kill()
+
+
+def test_a_study_in_an_object_store_goes_on_from_there(
+    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path, port: int
+) -> None:
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    store = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    place = ["--storage", "s3://bucket/results", "--tracking-uri", f"sqlite:///{tmp_path / 'mlflow.db'}"]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            import s3fs
+
+            def made() -> bool:
+                try:
+                    s3fs.S3FileSystem().mkdir("bucket")
+                except Exception:
+                    return False
+                return True
+
+            wait_for(made)
+            session = Session(*options, *place)
+            bucket = s3fs.S3FileSystem()
+            wait_for(lambda: bucket.glob("bucket/results/s/checkpoints/*", refresh=True))
+            status, _, errors = Session(*options, *place).ends()
+            assert (status, "is at work on" in errors) == (2, True)
+            session.kill()
+            bucket.rm("bucket/results/s/.lease.json")  # or wait until it expires
+            run_to_end(*options, *place)
+            found = load_study("s", "s3://bucket/results").drop(columns="pack")
+            pd.testing.assert_frame_equal(found, undisturbed, check_exact=True)
+            assert bucket.exists("bucket/results/s/report/report.html")
+            assert "Nothing to train" in run_to_end(*options, *place)
+        finally:
+            store.kill()
+    assert_in_mlflow_once("s", f"sqlite:///{tmp_path / 'mlflow.db'}", 32)
