@@ -270,9 +270,10 @@ def test_a_report_on_1000_runs_takes_seconds(tmp_path: Path) -> None:
     runs = simulated_runs(np.random.default_rng(4), seeds=21, **options)  # type: ignore[arg-type]
     assert len(runs) == 1008
     record_study(tmp_path, "s", runs)
-    started = time.perf_counter()
+    # Of the process, not of the clock: other tests run beside this one.
+    started = time.process_time()
     build_report("s", tmp_path)
-    assert time.perf_counter() - started < 15
+    assert time.process_time() - started < 15
 
 
 @pytest.mark.slow
