@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -107,7 +108,8 @@ def write_whole(path: Folder, content: bytes) -> None:
             if isinstance(path, Path):
                 file.flush()
                 os.fsync(file.fileno())
-        partial.replace(path) if isinstance(path, Path) else partial.rename(path)
+        moved: Any = partial  # both kinds of path rename to one of their own kind
+        moved.rename(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -121,18 +123,22 @@ def read_record(path: Folder) -> PackRecord:
     content = path.read_bytes()
     if _digest(content) != path.stem.rpartition("-")[2]:
         raise BrokenRecordError(f"{path} is cut short or altered: move it away, and its runs are trained again")
-    table = pq.read_table(io.BytesIO(content))
-    description = json.loads(table.schema.metadata[_DESCRIPTION])
-    runs = tuple(
-        RunDescription(run["key"], run["params"], run["tags"], run.get("sketch")) for run in description["runs"]
-    )
-    points = table.to_pandas(strings_to_categorical=True)
-    return PackRecord(description["pack"], description["started"], description["finished"], runs, points)
+    try:
+        table = pq.read_table(io.BytesIO(content))
+        description = json.loads(table.schema.metadata[_DESCRIPTION])
+        runs = tuple(
+            RunDescription(run["key"], run["params"], run["tags"], run.get("sketch")) for run in description["runs"]
+        )
+        points = table.to_pandas(strings_to_categorical=True)
+        return PackRecord(description["pack"], description["started"], description["finished"], runs, points)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise BrokenRecordError(f"{path} is no record of this version ({error}): move it away") from None
 
 
 def read_records(folder: Folder) -> Iterator[PackRecord | BrokenRecordError]:
     """All records of a folder in order of name; a broken one comes as its error."""
-    for path in sorted(folder.glob("[!.]*.parquet")) if folder.is_dir() else ():
+    folder = UPath(folder)
+    for path in sorted(folder.glob("[!.]*.parquet"), key=str) if folder.is_dir() else ():
         try:
             yield read_record(path)
         except BrokenRecordError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from analysis.loading import is_study_name
 from study import fields as f
 from trainables.datasets.registry import DATASETS, kind_of, study_name
 from trainables.datasets.synthetic import SyntheticOptions
@@ -93,7 +93,7 @@ class StudyConfig(BaseModel):
     @field_validator("name")
     @classmethod
     def _plain_name(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value) or value.endswith((".db", ".")):
+        if not is_study_name(value):
             raise ValueError(
                 f"{value!r} is no study name: use up to 100 letters, digits, '.', '_' and '-', "
                 "a letter or digit first, no path separators"

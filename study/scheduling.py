@@ -21,6 +21,7 @@ from trainables.tune_adapter import Order, Snapshots, pack_trainable, share_data
 
 CPUS_PER_PACK = 1
 TRIES = 3
+GPUS_TO_COME = 2  # that packs are shaped for where an autoscaler has started none yet
 
 
 class ClusterError(RuntimeError):
@@ -91,9 +92,11 @@ def gpu_share(asked: float | None, local: bool) -> float:
         asked: By the user, who may wait for machines that are still to come; not on this machine alone.
         local: Whether the cluster is this machine alone.
     """
-    gpus = ray.cluster_resources().get("GPU", 0)
+    resources = ray.cluster_resources()
+    gpus = resources.get("GPU", 0)
     if asked is None:
-        return 1 / PACKS_PER_GPU if gpus >= 1 else 0.0
+        to_come = not local and resources.get("CPU", 0) < 1  # a head that trains nothing, as in cluster.yaml
+        return 1 / PACKS_PER_GPU if gpus >= 1 or to_come else 0.0
     return asked if gpus >= 1 or not local else 0.0
 
 
@@ -101,7 +104,7 @@ def workers(share: float) -> int:
     """How many packs the cluster trains at once, each with a share of a GPU or, if that is zero, a CPU."""
     resources = ray.cluster_resources()
     if share:
-        return max(1, int(resources.get("GPU", 0)) * int(1 / share))
+        return (int(resources.get("GPU", 0)) or GPUS_TO_COME) * int(1 / share)
     return max(1, int(resources.get("CPU", 1)) // CPUS_PER_PACK)
 
 

@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from upath import UPath
 
+from analysis.loading import StudyNotFoundError
 from analysis.records import records_folder
 from analysis.report import build_report, report_folder
 from study.checkpoints import CheckpointFolder, fingerprint
@@ -212,9 +213,11 @@ def _report(config: StudyConfig, sink: TrackingSink | None) -> list[str]:
     """Writes and shows the report, and logs it to the study's MLflow run; what of that failed."""
     try:
         shown = build_report(config.name, config.storage, tuning_seeds=config.tuning_seeds)
-    except LookupError as error:
+    except StudyNotFoundError as error:
         print(f"No report: {error}")
         return []
+    except ValueError as error:
+        return [f"no report could be made: {error}"]
     print(f"\n{shown}")
     print(f"Browse   {browse_hint(config.mlflow_uri, config.name)}")
     if sink is None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analysis.records import BrokenRecordError, PackRecord, RunDescription, read_record, read_records, write_record
 
@@ -32,18 +35,33 @@ def test_a_record_comes_back_to_the_last_bit(tmp_path: Path) -> None:
     assert read.points["metric"].astype(str).tolist() == written.points["metric"].tolist()
 
 
-def test_a_record_that_was_cut_or_altered_is_never_read(tmp_path: Path) -> None:
-    path = write_record(tmp_path, record())
-    whole = path.read_bytes()
-    for position in range(0, len(whole), 37):
-        flipped = bytearray(whole)
-        flipped[position] ^= 1
-        path.write_bytes(bytes(flipped))
-        with pytest.raises(BrokenRecordError, match="cut short or altered"):
-            read_record(path)
-        path.write_bytes(whole[:position])
-        with pytest.raises(BrokenRecordError):
-            read_record(path)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(str(write_record(tmp_path_factory.mktemp("whole"), record())))
+
+
+@settings(max_examples=1000, deadline=None)
+@given(share=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255), cut=st.booleans())
+def test_a_record_that_was_cut_or_altered_anywhere_is_never_read(
+    whole: Path, share: float, flip: int, cut: bool
+) -> None:
+    content = whole.read_bytes()
+    position = int(share * len(content))
+    altered = bytearray(content[:position] if cut else content)
+    if not cut:
+        altered[position] ^= flip
+    path = whole.parent.parent / whole.name
+    path.write_bytes(altered)
+    with pytest.raises(BrokenRecordError, match="cut short or altered"):
+        read_record(path)
+
+
+def test_a_file_that_holds_something_else_under_its_own_digest_is_no_record(tmp_path: Path) -> None:
+    content = b"something else"
+    path = tmp_path / f"p-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
+    path.write_bytes(content)
+    with pytest.raises(BrokenRecordError, match="no record of this version"):
+        read_record(path)
 
 
 def test_reading_a_folder_reports_broken_records_and_skips_half_written_ones(tmp_path: Path) -> None:

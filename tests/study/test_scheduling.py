@@ -95,6 +95,8 @@ def test_gpus_are_asked_for_where_there_are_some_or_will_be(monkeypatch: pytest.
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
     assert gpu_share(None, local=False) == gpu_share(0.5, local=True) == 0.0
     assert gpu_share(0.5, local=False) == 0.5
+    monkeypatch.setattr(ray, "cluster_resources", dict)
+    assert gpu_share(None, local=False) == 0.25, "a head without CPUs has workers to come"
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 64.0, "GPU": 3.0})
     assert gpu_share(1 / 3, local=True) == 1 / 3
     assert workers(1 / 3) == 9

@@ -1,0 +1,50 @@
+"""The cluster file is one that Ray takes, with versions that the project allows and nothing open to the world."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def cluster() -> dict[str, Any]:
+    content = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+    assert isinstance(content, dict)
+    return content
+
+
+def test_ray_accepts_the_cluster_file(cluster: dict[str, Any]) -> None:
+    validate_config(prepare_config(cluster))
+
+
+def test_rays_check_can_fail(cluster: dict[str, Any]) -> None:
+    with pytest.raises(Exception, match="max_wurkers"):
+        validate_config(prepare_config({**cluster, "max_wurkers": 3}))
+
+
+def test_its_version_of_ray_is_one_that_the_project_allows(cluster: dict[str, Any]) -> None:
+    (version,) = re.findall(r"ray\[default,tune\]==([\d.]+)", " ".join(cluster["setup_commands"]))
+    dependencies = re.findall(r'^ {4}"(ray\[tune\][^"]*)",$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert Requirement(dependencies[0]).specifier.contains(version)
+
+
+def test_the_head_trains_nothing_and_the_workers_are_preemptible_gpus(cluster: dict[str, Any]) -> None:
+    nodes = cluster["available_node_types"]
+    assert nodes[cluster["head_node_type"]]["resources"] == {"CPU": 0}
+    assert nodes["gpu_worker"]["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
+    assert nodes["gpu_worker"]["min_workers"] == 0
+
+
+def test_no_server_of_the_cluster_is_open_to_the_world(cluster: dict[str, Any]) -> None:
+    commands = " ".join(cluster["head_start_ray_commands"])
+    assert "--dashboard-host=127.0.0.1" in commands
+    assert "mlflow server --host $(hostname -I" in commands
+    assert "0.0.0.0" not in (ROOT / "cluster.yaml").read_text()
