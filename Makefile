@@ -1,10 +1,11 @@
 # make demo: installs and runs the demo study. make test: installs and passes the checks.
+# make faults: kills real processes for some minutes.
 # An existing .venv is reused; PYTHON chooses the interpreter that makes a new one.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test install clean
+.PHONY: demo test faults install clean
 
 demo: install
 	$(BIN)/python -m study.run --preset demo
@@ -14,6 +15,9 @@ test: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+faults: install
+	$(BIN)/python -m pytest -m faults -n 2 --durations=5
 
 install: $(VENV)/.installed
 
