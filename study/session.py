@@ -200,7 +200,7 @@ def _train(
         progress.close()
         disconnect()
     seconds_each = busy_seconds / max(trained, 1)
-    print(f"Trained {trained} runs in {duration(time.monotonic() - started)}, {seconds_each:.2f} s a run and worker")
+    print(f"Trained {trained} runs in {duration(time.monotonic() - started)}, {seconds_each:.3g} s a run and worker")
     return [f"{_name(packs[position])} failed: {reason}" for position, reason in failed]
 
 

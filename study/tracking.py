@@ -113,9 +113,10 @@ class TrackingSink:
     def _write_run(self, run: RunDescription, points: pd.DataFrame | None, record: PackRecord) -> None:
         from mlflow.entities import Metric, RunTag
 
-        run_id = self._unfinished.get(run.key) or self._create(run, record)
-        self._unfinished[run.key] = run_id
-        tags = [RunTag(name, value) for name, value in run.tags.items()]
+        begun = self._unfinished.get(run.key)
+        run_id = self._unfinished[run.key] = begun or self._create(run, record)
+        # A new run has its tags already, at a quarter of the price; one that was begun may have another version's.
+        tags = [RunTag(name, value) for name, value in run.tags.items()] if begun else []
         metrics = []
         if points is not None:
             columns = (points["metric"], points["value"], points["epoch"])
@@ -138,7 +139,7 @@ class TrackingSink:
         study_id = self._parent(("study",), self.study, {}, None, record)
         cell_id = self._parent(("cell", cell_name), cell_name, cell, study_id, record)
         name = f"{cell_name} margin={params['margin']:g} lr={params['lr']:g} seed={params['seed']}"
-        return self._new(name, {"level": "run", "key": run.key, PARENT_TAG: cell_id}, record)
+        return self._new(name, {"level": "run", "key": run.key, PARENT_TAG: cell_id, **run.tags}, record)
 
     def _parent(
         self, path: tuple[str, ...], name: str, params: Mapping[str, Value], parent: str | None, record: PackRecord

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -27,9 +28,9 @@ LONG = ["--name", "s", "--seeds", "8", "--epochs", "40", "--pack-size", "4"]
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A study of 32 runs in 8 packs, with a snapshot every second."""
+    """A study of 32 runs in 8 packs, with a snapshot at almost every report."""
     file = tmp_path_factory.mktemp("config") / "often.yaml"
-    file.write_text("checkpoint_seconds: 1.0\n")
+    file.write_text("checkpoint_seconds: 0.2\n")
     return [*LONG, "--config", str(file)]
 
 
@@ -39,6 +40,14 @@ def undisturbed(options: list[str], tmp_path_factory: pytest.TempPathFactory) ->
     run_to_end(*options, "--storage", str(storage))
     assert not list((storage / "s" / "checkpoints").iterdir())
     return table("s", storage)
+
+
+def _in_training(session: Session, storage: Path, since: float) -> bool:
+    files = (storage / "s" / "checkpoints").glob("[!.]*")
+    try:
+        return session.process.poll() is not None or any(file.stat().st_mtime > since for file in files)
+    except FileNotFoundError:  # its pack has just ended
+        return True
 
 
 def assert_same(storage: Path, undisturbed: pd.DataFrame) -> None:
@@ -51,9 +60,13 @@ def test_a_driver_killed_at_10_random_moments_ends_with_the_same_results(
 ) -> None:
     moments = random.Random(0)
     resumed = False
-    for _ in range(10):
+    for attempt in range(10):
         session = Session(*options, "--storage", str(tmp_path))
-        time.sleep(moments.uniform(1, 25))
+        if attempt % 2:  # in the middle of training, however long this machine takes to get there
+            wait_for(partial(_in_training, session, tmp_path, time.time()))
+            time.sleep(moments.uniform(0, 1))
+        else:
+            time.sleep(moments.uniform(1, 15))
         session.kill()
         resumed = resumed or any((tmp_path / "s" / "checkpoints").glob("[!.]*"))
     run_to_end(*options, "--storage", str(tmp_path))
