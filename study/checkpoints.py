@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ class CheckpointFolder:
         """What was kept under a name; None if nothing can be read."""
         try:
             return (self.path / name).read_bytes()
-        except OSError:
+        except Exception:  # the packages of remote file systems raise what they like
             return None
 
     def write(self, name: str, content: bytes) -> None:
@@ -47,7 +47,7 @@ class CheckpointFolder:
 
         A worker that does not find the study's folder sees no shared storage, and keeps nothing.
         """
-        partial = self.path / f".{name}.{os.getpid()}"
+        partial = self.path / f".{name}.{uuid.uuid4().hex}"
         try:
             if isinstance(self.path, Path):
                 if not self.path.parent.is_dir():
@@ -55,28 +55,28 @@ class CheckpointFolder:
                 self.path.mkdir(exist_ok=True)
             partial.write_bytes(content)
             partial.replace(self.path / name) if isinstance(partial, Path) else partial.rename(self.path / name)
-        except OSError:  # a full disk must not end a training whose result may still find room
-            with contextlib.suppress(OSError):
+        except Exception:  # a full disk, or storage that is away, must not end a training that may still be recorded
+            with contextlib.suppress(Exception):
                 partial.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
         """Forgets a pack."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(Exception):
             (self.path / name).unlink(missing_ok=True)
 
     def begun(self, code_version: str) -> list[Sequence[str]]:
         """The keys of the runs of each pack that this code has a snapshot of."""
         packs: list[Sequence[str]] = []
         for file in sorted(self.path.glob("[!.]*")) if self.path.is_dir() else ():
-            version, _, *keys = self._fingerprint(file) or ("", "")
-            if keys and version == code_version:
-                packs.append(keys)
+            fingerprint = self._fingerprint(file)
+            if len(fingerprint) > 2 and fingerprint[0] == code_version:
+                packs.append(fingerprint[2:])
         return packs
 
-    def _fingerprint(self, file: UPath) -> list[str] | None:
+    def _fingerprint(self, file: UPath) -> list[str]:
         try:
             with file.open("rb") as stream:
                 line, _, _ = stream.read(_HEAD_BYTES).partition(b"\n")
             return str(json.loads(line)["fingerprint"]).split(" ")
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return []

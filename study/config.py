@@ -72,7 +72,7 @@ class StudyConfig(BaseModel):
     embedding_dim: Annotated[int, Field(ge=1, le=65_536)] = Field(default=128, description="dimension of the embedding")
     normalize: bool = Field(default=False, description="L2-normalise the embeddings")
     evaluate_every: f.Count = Field(default=10, description="epochs between evaluations")
-    gpus_per_pack: Annotated[float, Field(gt=0, le=1)] | None = Field(
+    gpus_per_pack: Annotated[float, Field(ge=0.01, le=1)] | None = Field(
         default=None, description="share of a GPU that a pack waits for, else what it fills of those at hand"
     )
     checkpoint_seconds: Annotated[float, Field(gt=0)] = Field(
@@ -99,6 +99,11 @@ class StudyConfig(BaseModel):
                 "a letter or digit first, no path separators"
             )
         return value
+
+    @field_validator("tracking_uri", "address")
+    @classmethod
+    def _nothing_is_none(cls, value: str | None) -> str | None:
+        return value or None
 
     @field_validator("synthetic")
     @classmethod

@@ -127,13 +127,16 @@ def _absolute(value: Path) -> Path:
 
 def _storage(value: Any) -> Any:
     """A folder, or the address of one on a file system that fsspec knows."""
-    if not (isinstance(value, str) and "://" in value) and not isinstance(value, UPath):
+    if not isinstance(value, (str, Path, UPath)) or "\0" in str(value):
+        raise ValueError(f"{value!r} is no folder and no address")
+    value = value.removeprefix("file://") if isinstance(value, str) else value
+    if isinstance(value, Path) or "://" not in str(value):
         return _absolute(Path(value))
     try:
         folder = UPath(value)
         folder.fs  # noqa: B018 (opens the file system, whose package may be missing)
         return folder
-    except (ImportError, ValueError) as error:
+    except Exception as error:  # the packages of remote file systems raise what they like
         raise ValueError(f"{value}: {error}") from None
 
 

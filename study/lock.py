@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -54,8 +55,9 @@ def _lease(file: UPath) -> Iterator[None]:
 
     def check() -> None:
         found = _read(file)
-        if found and found.get("token") != token and time.time() - float(found.get("renewed", 0)) < EXPIRED:
-            raise LockedError(str(found.get("holder", "another process")))
+        renewed = found.get("renewed") if found else None
+        if found and found.get("token") != token and isinstance(renewed, float) and time.time() - renewed < EXPIRED:
+            raise LockedError(f"{found.get('holder')} (until {EXPIRED:.0f} s after it has died)")
 
     check()
     renew()
@@ -65,10 +67,8 @@ def _lease(file: UPath) -> Iterator[None]:
 
     def keep() -> None:
         while not left.wait(RENEWED):
-            try:
+            with contextlib.suppress(Exception):  # storage that is away for a moment; the next renewal may find it
                 renew()
-            except OSError:
-                continue  # storage that is away for a moment; the next renewal may find it
 
     threading.Thread(target=keep, name="lease", daemon=True).start()
     try:

@@ -51,8 +51,9 @@ def make_packs(
     missing = {run.key: run for run in runs if run.key not in done}
     first: list[PackRuns] = []
     for keys in begun:
-        if all(key in missing for key in keys):
-            first.append(_pack([missing.pop(key) for key in keys]))
+        again = [missing[key] for key in dict.fromkeys(keys) if key in missing]
+        if len(again) == len(keys) and len({run.structure for run in again}) == 1:
+            first.append(_pack([missing.pop(run.key) for run in again]))
     groups: dict[Structure, list[Run]] = {}
     for run in missing.values():
         groups.setdefault(run.structure, []).append(run)

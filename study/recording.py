@@ -113,7 +113,12 @@ class Recorder:
         Raises:
             OSError: If it cannot be written.
         """
-        write_record(self._folder, record)
+        try:
+            write_record(self._folder, record)
+        except OSError:
+            raise
+        except Exception as error:  # the packages of remote file systems raise what they like
+            raise OSError(f"{self._folder}: {error}") from error
         self._queue.put(record)
 
     def add_recorded(self, record: PackRecord) -> None:
@@ -149,6 +154,7 @@ class Recorder:
             except TrackingError as error:
                 failure = error
                 if error.away:  # so is it for the others, and each would wait for it in vain
+                    self._sink = None  # when it is back, what it holds is looked at anew
                     break
         if failure:
             raise failure

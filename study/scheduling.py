@@ -183,6 +183,8 @@ class _Listener(tune.Callback):  # type: ignore[misc]
     ) -> None:
         """Tune's hook: a trial has called ``tune.report``."""
         position = trial.config["pack"]
+        if position in self.finished:  # its node died between the result and the trial's end
+            return
         self._on_epoch(position, result["epoch"])
         history = result.pop("history", None)  # kept, it would stand in each of Tune's snapshots
         if history is not None:

@@ -56,8 +56,8 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
             raise StudyError(str(error)) from None
     check_storage(config.storage)
     folder = study_folder(config)
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with only_session(folder):
             return _session(config)
     except LockedError as error:
@@ -78,11 +78,12 @@ def _plan(config: StudyConfig) -> int:
 def _session(config: StudyConfig) -> int:
     situation = look_around(config)
 
-    with ThreadPoolExecutor(1) as background:
-        # Opening the database and measuring the speed take seconds each, and one does not need the other.
-        opening = background.submit(connect_mlflow, config)
-        estimates = _show_plan(config, situation)
-        sink = _opened(opening)
+    # Opening the database and measuring the speed take seconds each, and one does not need the other.
+    background = ThreadPoolExecutor(1)
+    opening = background.submit(connect_mlflow, config)
+    background.shutdown(wait=False)  # Ctrl-C need not wait for a server that keeps silent
+    estimates = _show_plan(config, situation)
+    sink = _opened(opening)
 
     datasets, warnings = prepare_datasets(config, situation)
     _warn(warnings)

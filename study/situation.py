@@ -91,11 +91,14 @@ def look_around(config: StudyConfig) -> Situation:
     except ReadingsError as error:
         raise StudyError(str(error)) from None
     records = []
-    for record in read_records(records_folder(config.storage, config.name)):
-        if isinstance(record, BrokenRecordError):
-            warnings.append(str(record))
-        else:
-            records.append(record)
+    try:
+        for record in read_records(records_folder(config.storage, config.name)):
+            if isinstance(record, BrokenRecordError):
+                warnings.append(str(record))
+            else:
+                records.append(record)
+    except Exception as error:  # the packages of remote file systems raise what they like
+        raise StudyError(f"--storage: cannot read {study_folder(config)} ({' '.join(str(error).split())})") from None
     runs = expand(config, readings)
     recorded = {run.key for record in records for run in record.runs}
     done = recorded & {run.key for run in runs}

@@ -46,13 +46,21 @@ def fill(config: StudyConfig) -> str:
     """
     sink = connect_mlflow(config)
     runs, broken = 0, 0
+    refused: list[str] = []
     for record in read_records(records_folder(config.storage, config.name)):
         if isinstance(record, BrokenRecordError):
             print(f"warning: {record}", file=sys.stderr)
             broken += 1
-        else:
+            continue
+        try:
             sink.write(record)
             runs += len(record.runs)
+        except TrackingError as error:
+            if error.away:
+                raise
+            refused.append(str(error))
+    if refused:
+        raise TrackingError(f"MLflow refused {len(refused)} records, the first with: {refused[0]}")
     report = report_folder(config.storage, config.name)
     if report.is_dir():
         sink.log_report(report)

@@ -67,8 +67,8 @@ class TrackingSink:
         missing = [run for run in record.runs if self._origin_of(run.key) != _origin(run.tags)]
         if not missing:
             return
-        points = {str(key): group for key, group in record.points.groupby("key", observed=True)}
         try:
+            points = {str(key): group for key, group in record.points.groupby("key", observed=True)}
             for run in missing:
                 self._write_run(run, points.get(run.key), record)
         except Exception as error:  # a store may raise anything; whatever it is, the records are safe

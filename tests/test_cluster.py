@@ -47,4 +47,5 @@ def test_no_server_of_the_cluster_is_open_to_the_world(cluster: dict[str, Any]) 
     commands = " ".join(cluster["head_start_ray_commands"])
     assert "--dashboard-host=127.0.0.1" in commands
     assert "mlflow server --host $(hostname -I" in commands
+    assert "pkill -f" not in commands, "it would find the shell that runs it"
     assert "0.0.0.0" not in (ROOT / "cluster.yaml").read_text()

@@ -13,6 +13,8 @@ from trainables.snapshots import Snapshot
 from trainables.spec import Pack
 from trainables.training import train_pack
 
+# What plain RuntimeErrors say: PyTorch's allocator for the CPU, CUDA itself, and its libraries.
+_TOLD = ("allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 OnEpoch = Callable[[int, Callable[[], Snapshot] | None], None]
 
 
@@ -52,5 +54,5 @@ def train_within_memory(
 
 
 def _is_memory(error: BaseException) -> bool:
-    on_cpu = "allocate memory" in str(error)  # PyTorch's allocator for the CPU raises a plain RuntimeError
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or on_cpu
+    told = any(text in str(error) for text in _TOLD)
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or told

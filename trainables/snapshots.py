@@ -43,7 +43,7 @@ def from_bytes(content: bytes, fingerprint: str) -> Snapshot:
     try:
         head = json.loads(line)
         whole = head["fingerprint"] == fingerprint and head["digest"] == _digest(fingerprint, body)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BrokenSnapshotError("this is no snapshot") from None
     if not whole:
         raise BrokenSnapshotError("this snapshot was cut short or altered, or is of another pack")

@@ -119,4 +119,8 @@ def _begun(order: Order, snapshots: Snapshots) -> Snapshot | None:
 
 
 def _device() -> torch.device:
-    return torch.device("cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu")
+    if not ray.get_gpu_ids():
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise RuntimeError("this node promises a GPU, and CUDA does not start on it: see its driver (nvidia-smi)")
+    return torch.device("cuda")

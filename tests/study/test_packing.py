@@ -103,5 +103,7 @@ def test_packs_that_were_begun_come_first_and_as_they_were() -> None:
     assert [run.key for run in packs[0][1]] == begun[0]
     packed = [run.key for _, members in packs for run in members]
     assert sorted(packed) == sorted(run.key for run in runs[30:])
+    forged = [[runs[40].key] * 2, [runs[40].key, runs[-1].key]]  # a run twice, and runs of two structures
+    assert [len(members) for _, members in make_packs(runs, set(), 26, 1, {}, begun=forged)] == [26] * 12
     done = {runs[41].key}
     assert len(make_packs(runs, done, None, 2, {}, begun=begun)[0][1]) > 7

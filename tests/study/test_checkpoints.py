@@ -1,0 +1,60 @@
+"""Folders of snapshots, whole, absent, or with something else in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from upath import UPath
+
+from study.checkpoints import CheckpointFolder, fingerprint
+from trainables.snapshots import to_bytes
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> CheckpointFolder:
+    return CheckpointFolder(UPath(tmp_path) / "checkpoints", 30.0)
+
+
+def test_what_is_kept_is_found_by_the_same_code_until_it_is_removed(folder: CheckpointFolder) -> None:
+    content = to_bytes({"epoch": 1}, fingerprint(["k1", "k2"], "1.0", "data"))
+    folder.write("pack", b"first")
+    folder.write("pack", content)
+    assert folder.read("pack") == content
+    assert folder.begun("1.0") == [["k1", "k2"]]
+    assert folder.begun("1.1") == []
+    folder.remove("pack")
+    assert folder.read("pack") is None
+    assert list(folder.path.iterdir()) == []
+
+
+def test_a_worker_that_does_not_see_the_study_keeps_nothing(tmp_path: Path) -> None:
+    elsewhere = CheckpointFolder(UPath(tmp_path) / "not shared" / "checkpoints", 30.0)
+    elsewhere.write("pack", b"content")
+    assert list(tmp_path.iterdir()) == []
+    assert elsewhere.begun("1.0") == []
+
+
+def test_a_snapshot_that_cannot_be_written_does_not_end_a_training(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("in the way")
+    CheckpointFolder(UPath(tmp_path) / "checkpoints", 30.0).write("pack", b"content")
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=80) | st.from_type(dict | list | str).map(lambda value: json.dumps(str(value)).encode()))  # type: ignore[arg-type]
+def test_whatever_lies_in_the_folder_is_no_pack_that_was_begun(folder: CheckpointFolder, content: bytes) -> None:
+    folder.path.mkdir(exist_ok=True)
+    (folder.path / "odd").write_bytes(content)
+    assert folder.begun("1.0") == []
+
+
+@pytest.mark.parametrize(
+    "line", ['{"fingerprint": "x"}', '{"fingerprint": 5}', '""', "[" * 100_000, '{"fingerprint": ""}']
+)
+def test_a_first_line_that_is_odd_is_no_pack_that_was_begun(folder: CheckpointFolder, line: str) -> None:
+    folder.path.mkdir()
+    (folder.path / "odd").write_text(line + "\n")
+    assert folder.begun("1.0") == []
