@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +30,7 @@ VALUE_OPTIONS = (
 )
 SWITCHES = ("normalize", "augment", "download", "skip_missing")
 COMMAND_LINE = {*LIST_OPTIONS, *VALUE_OPTIONS, *SWITCHES}
-ENVIRONMENT = {"tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}  # variables that stand for fields
+_ENVIRONMENT = {"tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}  # variables that stand for fields
 HOME = Path("~/.cache/contrastive-or-triplet")
 
 
@@ -170,6 +171,11 @@ class StudyConfig(BaseModel):
 def augments(dataset: str, encoder: str) -> bool:
     """Whether random crops and flips can be had: for a network of images, where a mirrored image is of its class."""
     return encoder == "cnn" and kind_of(dataset).flips
+
+
+def environment() -> dict[str, str]:
+    """Fields of `StudyConfig` that environment variables stand for, as far as they are set."""
+    return {field: os.environ[variable] for field, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
 
 
 def preset_names() -> list[str]:

@@ -11,12 +11,12 @@ from typing import NoReturn
 
 from study.config import (
     DEFAULT_PRESET,
-    ENVIRONMENT,
     LIST_OPTIONS,
     SWITCHES,
     VALUE_OPTIONS,
     ConfigError,
     StudyConfig,
+    environment,
     load_config,
     preset_names,
 )
@@ -26,10 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status: 0, 1 where runs failed, 2 where the study could not start."""
     options = vars(_parser().parse_args(arguments))
     preset, file, only_plan = options.pop("preset"), options.pop("config"), options.pop("plan")
-    environment = {field: os.environ[variable] for field, variable in ENVIRONMENT.items() if os.environ.get(variable)}
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        config = load_config(preset, file, given, environment)
+        config = load_config(preset, file, given, environment())
     except ConfigError as error:
         return _fail(error)
     try:

@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import torch
-from upath import UPath
 
 from analysis.loading import StudyNotFoundError
 from analysis.records import records_folder
@@ -173,7 +172,7 @@ def _train(
     except ClusterError as error:
         raise StudyError(f"--address: {error}") from None
     version = code_version()
-    snapshots = CheckpointFolder(UPath(study_folder(config)) / "checkpoints", config.checkpoint_seconds)
+    snapshots = CheckpointFolder(study_folder(config) / "checkpoints", config.checkpoint_seconds)
     share = gpu_share(config.gpus_per_pack, local=config.address is None)
     seconds_of = {(each.reading.dataset, each.reading.encoder): each.run for each in estimates}
     packs = _packs(config, situation, workers(share), seconds_of, snapshots.begun(version))

@@ -48,10 +48,9 @@ class Situation:
         return [reading for reading in self.readings if (reading.dataset, reading.encoder) in missing]
 
 
-def study_folder(config: StudyConfig) -> Path | UPath:
+def study_folder(config: StudyConfig) -> UPath:
     """Where all that a study keeps lies."""
-    folder: Path | UPath = config.storage / config.name
-    return folder
+    return UPath(config.storage) / config.name
 
 
 def connect_mlflow(config: StudyConfig) -> TrackingSink:
@@ -60,7 +59,7 @@ def connect_mlflow(config: StudyConfig) -> TrackingSink:
     Raises:
         TrackingError: As `open_sink` does.
     """
-    artifacts = config.storage / config.name / "artifacts" if isinstance(config.storage, Path) else None
+    artifacts = study_folder(config) / "artifacts" if isinstance(config.storage, Path) else None
     return open_sink(config.mlflow_uri, config.name, artifacts)
 
 

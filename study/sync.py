@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from analysis.records import BrokenRecordError, read_records, records_folder
 from analysis.report import report_folder
-from study.config import ENVIRONMENT, ConfigError, StudyConfig, load_config
+from study.config import ConfigError, StudyConfig, environment, load_config
 from study.lock import LockedError, only_session
 from study.situation import connect_mlflow, study_folder
 from study.tracking import TrackingError
@@ -22,9 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--storage", help="folder or address of the records (default: results)")
     parser.add_argument("--tracking-uri", help="MLflow's address, else a file in the storage folder")
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
-    environment = {field: os.environ[name] for field, name in ENVIRONMENT.items() if os.environ.get(name)}
     try:
-        config = load_config(None, None, given, environment)
+        config = load_config(None, None, given, environment())
         if not study_folder(config).is_dir():
             raise ConfigError(f"no study {config.name!r} in {config.storage}")
         with only_session(study_folder(config)):

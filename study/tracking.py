@@ -168,7 +168,7 @@ def _params(values: Mapping[str, Value]) -> list[Any]:
     return [Param(name, str(value)) for name, value in values.items()]
 
 
-def open_sink(uri: str, study: str, artifacts: Path | None = None) -> TrackingSink:
+def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingSink:
     """Opens a study's experiment, creating what is missing, and learns what it holds.
 
     Args:

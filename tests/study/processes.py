@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import urlopen
 
 import pandas as pd
 from mlflow.tracking import MlflowClient
@@ -57,6 +58,34 @@ class Session:
         """Ends the driver as a power cut would."""
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.communicate()
+
+
+class Server:
+    """An MLflow server on this machine."""
+
+    def __init__(self, database: str, port: int, artifacts: Path) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+                *("--backend-store-uri", database, "--workers", "1", "--artifacts-destination", str(artifacts)),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def answers(self) -> bool:
+        try:
+            with urlopen(f"{self.address}/health", timeout=2) as reply:
+                return bool(reply.status == 200)
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """Ends it and its workers as a power cut would."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 def run_to_end(*options: str, **environment: str) -> str:

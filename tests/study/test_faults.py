@@ -19,7 +19,7 @@ import pytest
 
 from analysis import load_study
 from study.sync import main as sync
-from tests.study.processes import Session, assert_in_mlflow_once, free_port, run_to_end, table, wait_for
+from tests.study.processes import Server, Session, assert_in_mlflow_once, free_port, run_to_end, table, wait_for
 
 pytestmark = pytest.mark.faults
 
@@ -117,60 +117,32 @@ def test_ctrl_c_ends_within_5_seconds_and_leaves_no_process(options: list[str], 
     assert len(load_study("s", tmp_path)) >= 4
 
 
-class Server:
-    """An MLflow server on this machine."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-                *("--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--workers", "1"),
-                *("--artifacts-destination", str(folder / "artifacts")),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
-def answers(port: int) -> bool:
-    from urllib.request import urlopen
-
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as reply:
-            return bool(reply.status == 200)
-    except OSError:
-        return False
-
-
 @pytest.fixture
 def port() -> int:
     return free_port()
+
+
+def assert_filled_by_sync(storage: Path, uri: str, undisturbed: pd.DataFrame) -> None:
+    assert sync(["--name", "s", "--storage", str(storage), "--tracking-uri", uri]) == 0
+    assert_in_mlflow_once("s", uri, 32)
+    pd.testing.assert_frame_equal(load_study("s", tracking_uri=uri).drop(columns="pack"), undisturbed, check_exact=True)
 
 
 def test_a_server_that_goes_away_in_the_middle_loses_nothing(
     options: list[str], undisturbed: pd.DataFrame, tmp_path: Path, port: int
 ) -> None:
     uri = f"http://127.0.0.1:{port}"
-    server = Server(tmp_path, port)
+    server = Server(f"sqlite:///{tmp_path / 'server.db'}", port, tmp_path / "artifacts")
     try:
-        wait_for(lambda: answers(port))
+        wait_for(server.answers)
         session = Session(*options, "--storage", str(tmp_path), "--tracking-uri", uri)
         wait_for(lambda: list((tmp_path / "s").glob("records/*.parquet")))
         server.stop()
         wait_for(lambda: len(list((tmp_path / "s").glob("records/*.parquet"))) >= 4)
-        server = Server(tmp_path, port)
-        wait_for(lambda: answers(port))
+        server = Server(f"sqlite:///{tmp_path / 'server.db'}", port, tmp_path / "artifacts")
+        wait_for(server.answers)
         session.ends()
-        assert sync(["--name", "s", "--storage", str(tmp_path), "--tracking-uri", uri]) == 0
-        assert_in_mlflow_once("s", uri, 32)
-        pd.testing.assert_frame_equal(
-            load_study("s", tracking_uri=uri).drop(columns="pack"), undisturbed, check_exact=True
-        )
+        assert_filled_by_sync(tmp_path, uri, undisturbed)
     finally:
         server.stop()
 
@@ -186,14 +158,10 @@ def test_a_server_that_is_away_from_start_to_end_is_filled_afterwards(
     assert "report.html" in output
     assert sync(["--name", "s", "--storage", str(tmp_path), "--tracking-uri", uri]) == 2
     assert "does not answer" in capsys.readouterr().err
-    server = Server(tmp_path, port)
+    server = Server(f"sqlite:///{tmp_path / 'server.db'}", port, tmp_path / "artifacts")
     try:
-        wait_for(lambda: answers(port))
-        assert sync(["--name", "s", "--storage", str(tmp_path), "--tracking-uri", uri]) == 0
-        assert_in_mlflow_once("s", uri, 32)
-        pd.testing.assert_frame_equal(
-            load_study("s", tracking_uri=uri).drop(columns="pack"), undisturbed, check_exact=True
-        )
+        wait_for(server.answers)
+        assert_filled_by_sync(tmp_path, uri, undisturbed)
     finally:
         server.stop()
 

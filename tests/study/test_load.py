@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from analysis import load_study
-from tests.study.processes import free_port, wait_for
+from tests.study.processes import Server, free_port, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -64,27 +62,9 @@ def test_ten_thousand_short_runs(tmp_path: Path) -> None:
 
 def pages(database: Path) -> list[float]:
     """Seconds that MLflow's server takes for what its interface asks: the latest 100 runs, and the best 100."""
-    port = free_port()
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)),
-            *("--backend-store-uri", f"sqlite:///{database}", "--workers", "1"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    address = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            with urlopen(f"{address}/health", timeout=2) as reply:
-                return bool(reply.status == 200)
-        except OSError:
-            return False
-
+    server = Server(f"sqlite:///{database}", free_port(), database.parent / "artifacts")
     try:
-        wait_for(answers)
+        wait_for(server.answers)
         bodies = (
             b'{"experiment_ids": ["1"], "max_results": 100, "order_by": ["attributes.start_time DESC"]}',
             b'{"experiment_ids": ["1"], "max_results": 100, "order_by": ["metrics.`test/map_at_r` DESC"]}',
@@ -93,12 +73,13 @@ def pages(database: Path) -> list[float]:
         for body in bodies:
             for _ in range(2):  # the first one wakes the server up, as opening the interface does
                 started = time.monotonic()
-                request = Request(f"{address}/api/2.0/mlflow/runs/search", body, {"Content-Type": "application/json"})
+                request = Request(
+                    f"{server.address}/api/2.0/mlflow/runs/search", body, {"Content-Type": "application/json"}
+                )
                 with urlopen(request, timeout=60) as reply:
                     assert b'"runs"' in reply.read()
                 took = time.monotonic() - started
             seconds.append(took)
         return seconds
     finally:
-        os.killpg(server.pid, signal.SIGKILL)  # its workers too
-        server.wait()
+        server.stop()
