@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from upath import UPath
 
 from analysis.mlflow_client import open_client, reason, search_all_runs
 from analysis.records import PackRecord, RunDescription, Value
+from study.bulk_tracking import FinishedRun, database_file, insert_runs
 
 REQUEST_ITEMS = 1000  # the most metrics, parameters and tags that one request of MLflow's may carry
 PARENT_TAG = "mlflow.parentRunId"  # MLflow's own names, as its interface reads them
@@ -49,14 +51,23 @@ def browse_hint(uri: str, study: str) -> str:
 
 @dataclass
 class TrackingSink:
-    """One study's experiment in MLflow, open for writing."""
+    """One study's experiment in MLflow, open for writing.
+
+    Attributes:
+        client: MLflow's own.
+        experiment: Its id.
+        study: Its name.
+        database: MLflow's SQLite file, if it is one.
+    """
 
     client: Any
     experiment: str
     study: str
+    database: Path | None = None
     _parents: dict[tuple[str, ...], str] = field(default_factory=dict)
     _finished: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _unfinished: dict[str, str] = field(default_factory=dict)
+    _example: str | None = None
 
     def write(self, record: PackRecord) -> None:
         """Writes the runs of a record that are not in MLflow yet, or stand there as other code trained them.
@@ -69,7 +80,10 @@ class TrackingSink:
             return
         try:
             points = {str(key): group for key, group in record.points.groupby("key", observed=True)}
-            for run in missing:
+            if self._example is None:
+                first = missing.pop(0)
+                self._write_run(first, points.get(first.key), record)
+            for run in self._insert(missing, points, record):
                 self._write_run(run, points.get(run.key), record)
         except Exception as error:  # a store may raise anything; whatever it is, the records are safe
             raise TrackingError(reason(error), _is_connection(error)) from error
@@ -110,17 +124,33 @@ class TrackingSink:
     def _origin_of(self, key: str) -> tuple[str, ...] | None:
         return self._finished[key][1] if key in self._finished else None
 
+    def _insert(
+        self, runs: list[RunDescription], points: Mapping[str, pd.DataFrame], record: PackRecord
+    ) -> list[RunDescription]:
+        """Inserts the runs that MLflow does not know at all, where that can be done at once; returns the others."""
+        fresh = [run for run in runs if run.key not in self._finished and run.key not in self._unfinished]
+        if self.database is None or self._example is None or not fresh:
+            return runs
+        rows = []
+        for run in fresh:
+            name, tags = self._name_and_tags(run, record)
+            params = {name: str(value) for name, value in run.params.items()}
+            times = record.started, record.finished
+            rows.append(FinishedRun(uuid.uuid4().hex, name, *times, tags, params, _points(points.get(run.key))))
+        if not insert_runs(self.database, self._example, rows):
+            return runs
+        self._finished.update({run.key: (row.run_id, _origin(run.tags)) for run, row in zip(fresh, rows, strict=True)})
+        inserted = {run.key for run in fresh}
+        return [run for run in runs if run.key not in inserted]
+
     def _write_run(self, run: RunDescription, points: pd.DataFrame | None, record: PackRecord) -> None:
         from mlflow.entities import Metric, RunTag
 
         begun = self._unfinished.get(run.key)
-        run_id = self._unfinished[run.key] = begun or self._create(run, record)
+        run_id = self._unfinished[run.key] = begun or self._new(*self._name_and_tags(run, record), record)
         # A new run has its tags already, at a quarter of the price; one that was begun may have another version's.
         tags = [RunTag(name, value) for name, value in run.tags.items()] if begun else []
-        metrics = []
-        if points is not None:
-            columns = (points["metric"], points["value"], points["epoch"])
-            metrics = [Metric(str(m), float(v), record.finished, int(e)) for m, v, e in zip(*columns, strict=True)]
+        metrics = [Metric(metric, value, record.finished, epoch) for metric, epoch, value in _points(points)]
         first = REQUEST_ITEMS - len(tags) - len(run.params)
         self.client.log_batch(run_id, metrics[:first], _params(run.params), tags)
         for start in range(first, len(metrics), REQUEST_ITEMS):
@@ -131,30 +161,40 @@ class TrackingSink:
         self._finished[run.key] = (run_id, _origin(run.tags))
         if outdated:
             self.client.delete_run(outdated[0])
+        self._example = run_id
 
-    def _create(self, run: RunDescription, record: PackRecord) -> str:
+    def _name_and_tags(self, run: RunDescription, record: PackRecord) -> tuple[str, dict[str, str]]:
         params = run.params
         cell = {name: params[name] for name in ("dataset", "encoder", "loss", "miner")}
         cell_name = " ".join(str(value) for value in cell.values())
         study_id = self._parent(("study",), self.study, {}, None, record)
         cell_id = self._parent(("cell", cell_name), cell_name, cell, study_id, record)
         name = f"{cell_name} margin={params['margin']:g} lr={params['lr']:g} seed={params['seed']}"
-        return self._new(name, {"level": "run", "key": run.key, PARENT_TAG: cell_id, **run.tags}, record)
+        return name, {"level": "run", "key": run.key, PARENT_TAG: cell_id, **run.tags}
 
     def _parent(
         self, path: tuple[str, ...], name: str, params: Mapping[str, Value], parent: str | None, record: PackRecord
     ) -> str:
         if path not in self._parents:
-            tags = {"level": path[0], "key": "/".join(path)} | ({PARENT_TAG: parent} if parent else {})
-            run_id = self._new(name, tags, record)
+            key = "/".join(path)
+            tags = {"level": path[0], "key": key} | ({PARENT_TAG: parent} if parent else {})
+            run_id = self._unfinished[key] = self._unfinished.get(key) or self._new(name, tags, record)
             self.client.log_batch(run_id, params=_params(params))
             self.client.set_terminated(run_id, "FINISHED", record.finished)
-            self._parents[path] = run_id
+            self._parents[path] = self._unfinished.pop(key)
         return self._parents[path]
 
     def _new(self, name: str, tags: dict[str, str], record: PackRecord) -> str:
         run = self.client.create_run(self.experiment, start_time=record.started, tags=tags, run_name=name)
         return str(run.info.run_id)
+
+
+def _points(points: pd.DataFrame | None) -> list[tuple[str, int, float]]:
+    """A run's metrics, epochs and values."""
+    if points is None:
+        return []
+    columns = (points["metric"].astype(str), points["epoch"], points["value"])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def _origin(tags: Mapping[str, str]) -> tuple[str, ...]:
@@ -189,7 +229,7 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
             experiment_id = client.create_experiment(study, artifact_location=place, tags=KIND_TAGS)
         else:
             experiment_id = experiment.experiment_id
-        sink = TrackingSink(client, experiment_id, study)
+        sink = TrackingSink(client, experiment_id, study, database_file(uri))
         runs = search_all_runs(client, experiment_id)
         for run in sorted(runs, key=lambda run: run.info.status != "FINISHED"):  # of a run there twice, keep that one
             sink.learn(run)
