@@ -23,7 +23,6 @@ from study.packing import PACKS_PER_GPU, PackRuns, make_packs, pack_id, pack_lim
 from study.plan import length_warnings, plan_lines, power_warnings
 from study.preparation import is_prepared
 from study.progress import Progress, duration
-from study.provenance import code_version
 from study.recording import Recorder, make_record
 from study.situation import (
     Situation,
@@ -37,6 +36,7 @@ from study.situation import (
 from study.tracking import TrackingError, TrackingSink, browse_hint
 from trainables.datasets import Dataset, DatasetError
 from trainables.history import History
+from trainables.provenance import code_version
 from trainables.tune_adapter import Order
 
 

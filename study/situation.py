@@ -13,10 +13,10 @@ from analysis.records import BrokenRecordError, PackRecord, read_records, record
 from study.config import StudyConfig
 from study.grid import Run, expand
 from study.preparation import is_prepared, prepare
-from study.provenance import code_version
 from study.readings import Reading, ReadingsError, find_readings
 from study.tracking import TrackingSink, open_sink
 from trainables.datasets import Dataset, DatasetError
+from trainables.provenance import code_version
 
 
 class StudyError(RuntimeError):
@@ -105,7 +105,7 @@ def look_around(config: StudyConfig) -> Situation:
     here = code_version()
     if versions - {here}:
         warnings.append(
-            f"recorded runs were trained by other code ({', '.join(sorted(versions))}; this is {here}): "
+            f"recorded runs were trained by other code or libraries ({', '.join(sorted(versions))}; this is {here}): "
             "for results of one version, give the study another --name"
         )
     return Situation(readings, runs, done, records, warnings)

@@ -24,19 +24,22 @@ def train_within_memory(
     device: torch.device | str = "cpu",
     on_epoch: OnEpoch | None = None,
     resume: Snapshot | None = None,
+    pieces: int = 1,
 ) -> History:
     """`train_pack`, in halves where the device runs out of memory: a run's result does not depend on its pack.
 
     Args and returns as for `train_pack`; `on_epoch` gets None for the snapshot of a half, which is of no whole pack.
+    `pieces`, a power of two, is in how many parts to train from the start, as far as there are members for them.
 
     Raises:
         torch.OutOfMemoryError: If one member alone does not fit.
     """
-    try:
-        return train_pack(pack, dataset, device, on_epoch, resume)
-    except (MemoryError, RuntimeError) as error:
-        if not _is_memory(error) or len(pack.members) == 1:
-            raise
+    if pieces == 1 or len(pack.members) == 1:
+        try:
+            return train_pack(pack, dataset, device, on_epoch, resume)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_memory(error) or len(pack.members) == 1:
+                raise
     # Here the exception is gone, and with it its frames, which held the tensors of the attempt.
     gc.collect()
     if torch.cuda.is_available():
@@ -48,8 +51,9 @@ def train_within_memory(
         if on_epoch:
             on_epoch(epoch, None)
 
+    each = max(pieces // 2, 1)
     return History.joined(
-        [train_within_memory(Pack(pack.structure, half), dataset, device, progress) for half in halves]
+        [train_within_memory(Pack(pack.structure, h), dataset, device, progress, pieces=each) for h in halves]
     )
 
 
