@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,17 +66,37 @@ class CheckpointFolder:
 
     def begun(self, code_version: str) -> list[Sequence[str]]:
         """The keys of the runs of each pack that this code has a snapshot of."""
-        packs: list[Sequence[str]] = []
-        for file in sorted(self.path.glob("[!.]*")) if self.path.is_dir() else ():
-            fingerprint = self._fingerprint(file)
-            if len(fingerprint) > 2 and fingerprint[0] == code_version:
-                packs.append(fingerprint[2:])
-        return packs
+        return [keys for _, version, keys in self._snapshots() if version == code_version]
 
-    def _fingerprint(self, file: UPath) -> list[str]:
+    def clear(self, code_version: str, done: Collection[str]) -> None:
+        """Removes what nobody goes on from: half-written files, and snapshots of other code or of runs that are done.
+
+        For the session that holds the study. A worker that a killed one left behind may still be writing: what it
+        writes is then a whole snapshot, or nothing.
+
+        Args:
+            code_version: This code's.
+            done: Keys of the runs that are recorded.
+        """
+        with contextlib.suppress(Exception):  # what cannot be removed now is removed another time
+            for partial in self.path.glob(".*"):
+                self.remove(partial.name)
+        for name, version, keys in self._snapshots():
+            if version != code_version or not set(done).isdisjoint(keys):
+                self.remove(name)
+
+    def _snapshots(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Name, code version and keys of each snapshot that can be read."""
         try:
-            with file.open("rb") as stream:
-                line, _, _ = stream.read(_HEAD_BYTES).partition(b"\n")
-            return str(json.loads(line)["fingerprint"]).split(" ")
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return []
+            files = sorted(self.path.glob("[!.]*"), key=str)
+        except Exception:  # whatever was begun is then trained from its beginning
+            return
+        for file in files:
+            try:
+                with file.fs.open(file.path, "rb", cache_type="none") as stream:  # its head, and no more than that
+                    line, _, _ = stream.read(_HEAD_BYTES).partition(b"\n")
+                version, _, *keys = str(json.loads(line)["fingerprint"]).split(" ")
+            except Exception:
+                continue
+            if keys:
+                yield file.name, version, keys

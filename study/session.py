@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
@@ -33,6 +33,7 @@ from study.situation import (
     prepare_datasets,
     study_folder,
 )
+from study.storage import storage_errors
 from study.tracking import TrackingError, TrackingSink, browse_hint
 from trainables.datasets import Dataset, DatasetError
 from trainables.history import History
@@ -53,12 +54,11 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
             raise
         except OSError as error:
             raise StudyError(str(error)) from None
-    check_storage(config.storage)
     folder = study_folder(config)
+    check_storage(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with only_session(folder):
-            return _session(config)
+        with only_session(folder) as still_ours:
+            return _session(config, still_ours)
     except LockedError as error:
         raise StudyError(f"{error} is at work on {folder}: wait for it, or give this study another --name") from None
     except BrokenPipeError:
@@ -74,7 +74,7 @@ def _plan(config: StudyConfig) -> int:
     return 0
 
 
-def _session(config: StudyConfig) -> int:
+def _session(config: StudyConfig, still_ours: Callable[[], None]) -> int:
     situation = look_around(config)
 
     # Opening the database and measuring the speed take seconds each, and one does not need the other.
@@ -91,7 +91,7 @@ def _session(config: StudyConfig) -> int:
         recorder.add_recorded(record)
     failures: list[str] = []
     if len(situation.done) < len(situation.runs):
-        failures = _train(config, situation, datasets, recorder, estimates)
+        failures = _train(config, situation, datasets, recorder, estimates, still_ours)
     else:
         print("Nothing to train: every run is recorded.")
     try:
@@ -99,6 +99,7 @@ def _session(config: StudyConfig) -> int:
     except TrackingError as error:
         sink = None
         failures.append(f"MLflow is incomplete ({error}); {_sync_hint(config)} fills it from the records")
+    still_ours()
     failures += _report(config, sink)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
@@ -164,6 +165,7 @@ def _train(
     datasets: dict[tuple[str, str], Dataset],
     recorder: Recorder,
     estimates: Sequence[Estimate],
+    still_ours: Callable[[], None],
 ) -> list[str]:
     from study.scheduling import ClusterError, connect, disconnect, gpu_share, train_packs, workers
 
@@ -173,6 +175,7 @@ def _train(
         raise StudyError(f"--address: {error}") from None
     version = code_version()
     snapshots = CheckpointFolder(study_folder(config) / "checkpoints", config.checkpoint_seconds)
+    snapshots.clear(version, situation.done)
     share = gpu_share(config.gpus_per_pack, local=config.address is None)
     seconds_of = {(each.reading.dataset, each.reading.encoder): each.run for each in estimates}
     packs = _packs(config, situation, workers(share), seconds_of, snapshots.begun(version))
@@ -187,6 +190,7 @@ def _train(
 
     def keep(position: int, history: History, seconds: float) -> None:
         nonlocal busy_seconds, trained
+        still_ours()
         pack, members = packs[position]
         busy_seconds, trained = busy_seconds + seconds, trained + len(members)
         digest = datasets[pack.structure.reading].digest
@@ -212,7 +216,8 @@ def _name(pack: PackRuns) -> str:
 def _report(config: StudyConfig, sink: TrackingSink | None) -> list[str]:
     """Writes and shows the report, and logs it to the study's MLflow run; what of that failed."""
     try:
-        shown = build_report(config.name, config.storage, tuning_seeds=config.tuning_seeds)
+        with storage_errors(config.storage, but=(StudyNotFoundError, ValueError)):
+            shown = build_report(config.name, config.storage, tuning_seeds=config.tuning_seeds)
     except StudyNotFoundError as error:
         print(f"No report: {error}")
         return []

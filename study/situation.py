@@ -9,11 +9,13 @@ from pathlib import Path
 
 from upath import UPath
 
-from analysis.records import BrokenRecordError, PackRecord, read_records, records_folder
+from analysis.mlflow_client import reason
+from analysis.records import BrokenRecordError, PackRecord, records_folder
 from study.config import StudyConfig
 from study.grid import Run, expand
 from study.preparation import is_prepared, prepare
 from study.readings import Reading, ReadingsError, find_readings
+from study.storage import storage_errors, stored_records
 from study.tracking import TrackingSink, open_sink
 from trainables.datasets import Dataset, DatasetError
 from trainables.provenance import code_version
@@ -63,27 +65,33 @@ def connect_mlflow(config: StudyConfig) -> TrackingSink:
     return open_sink(config.mlflow_uri, config.name, artifacts)
 
 
-def check_storage(storage: Path | UPath) -> None:
-    """Sees that the storage folder is there and can be written.
+def check_storage(folder: Path | UPath) -> None:
+    """Makes a study's folder and sees that it can be written.
+
+    At a remote address nothing above it is made: a typing error must not make a bucket.
 
     Raises:
-        StudyError: If not.
+        StudyError: If it cannot be made or written.
     """
-    probe = storage / f".writable.{os.getpid()}"
+    probe = folder / f".writable.{os.getpid()}"
+    local = isinstance(folder, Path)
     try:
-        storage.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"x")
-        probe.unlink()
-    except Exception as error:  # the packages of remote file systems raise what they like
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:300] or type(error).__name__
-        raise StudyError(f"--storage: cannot write under {storage} ({reason}): choose another folder") from None
+        with storage_errors(folder):
+            folder.mkdir(parents=local, exist_ok=True)
+            probe.write_bytes(b"x")
+            probe.unlink()
+    except OSError as error:
+        remedy = "choose another folder" if local else "make that bucket, or give another address"
+        raise StudyError(
+            f"--storage: cannot write under {folder} ({error.strerror or reason(error)}): {remedy}"
+        ) from None
 
 
 def look_around(config: StudyConfig) -> Situation:
     """Finds the datasets and what is recorded.
 
     Raises:
-        StudyError: If a dataset or weights are missing.
+        StudyError: If a dataset or weights are missing, or the storage cannot be read.
     """
     try:
         readings, warnings = find_readings(config)
@@ -91,13 +99,14 @@ def look_around(config: StudyConfig) -> Situation:
         raise StudyError(str(error)) from None
     records = []
     try:
-        for record in read_records(records_folder(config.storage, config.name)):
+        for record in stored_records(records_folder(config.storage, config.name)):
             if isinstance(record, BrokenRecordError):
                 warnings.append(str(record))
             else:
                 records.append(record)
-    except Exception as error:  # the packages of remote file systems raise what they like
-        raise StudyError(f"--storage: cannot read {study_folder(config)} ({' '.join(str(error).split())})") from None
+    except OSError as error:
+        place = study_folder(config)
+        raise StudyError(f"--storage: cannot read {place} ({error.strerror or reason(error)})") from None
     runs = expand(config, readings)
     recorded = {run.key for record in records for run in record.runs}
     done = recorded & {run.key for run in runs}

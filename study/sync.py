@@ -6,11 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from analysis.records import BrokenRecordError, read_records, records_folder
+from analysis.records import BrokenRecordError, records_folder
 from analysis.report import report_folder
 from study.config import ConfigError, StudyConfig, environment, load_config
 from study.lock import LockedError, only_session
 from study.situation import connect_mlflow, study_folder
+from study.storage import is_folder, stored_records
 from study.tracking import TrackingError
 
 
@@ -23,12 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     try:
         config = load_config(None, None, given, environment())
-        if not study_folder(config).is_dir():
+        folder = study_folder(config)
+        if not is_folder(folder):
             raise ConfigError(f"no study {config.name!r} in {config.storage}")
-        with only_session(study_folder(config)):
+        with only_session(folder):
             print(fill(config))
     except LockedError as error:
-        print(f"error: {error} is at work on {study_folder(config)}: MLflow is filled when it ends", file=sys.stderr)
+        print(f"error: {error} is at work on {folder}: MLflow is filled when it ends", file=sys.stderr)
         return 2
     except (ConfigError, TrackingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -41,11 +43,12 @@ def fill(config: StudyConfig) -> str:
 
     Raises:
         TrackingError: If MLflow does not answer, or fails on the way; the rest can be written later.
+        OSError: If the study cannot be read.
     """
     sink = connect_mlflow(config)
     runs, broken = 0, 0
     refused: list[str] = []
-    for record in read_records(records_folder(config.storage, config.name)):
+    for record in stored_records(records_folder(config.storage, config.name)):
         if isinstance(record, BrokenRecordError):
             print(f"warning: {record}", file=sys.stderr)
             broken += 1
@@ -60,7 +63,7 @@ def fill(config: StudyConfig) -> str:
     if refused:
         raise TrackingError(f"MLflow refused {len(refused)} records, the first with: {refused[0]}")
     report = report_folder(config.storage, config.name)
-    if report.is_dir():
+    if is_folder(report):
         sink.log_report(report)
     return f"MLflow at {config.mlflow_uri} holds the {runs} recorded runs of {config.name!r}" + (
         f"; {broken} broken records were left out" if broken else ""

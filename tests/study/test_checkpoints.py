@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,57 @@ def test_what_is_kept_is_found_by_the_same_code_until_it_is_removed(folder: Chec
     folder.remove("pack")
     assert folder.read("pack") is None
     assert list(folder.path.iterdir()) == []
+
+
+def test_what_nobody_goes_on_from_is_cleared(folder: CheckpointFolder) -> None:
+    kept = {"mine": fingerprint(["k1", "k2"], "1.0+a", "data")}
+    gone = {"older": fingerprint(["k3"], "0.9+b", "data"), "recorded": fingerprint(["k4", "k5"], "1.0+a", "data")}
+    for name, of in {**kept, **gone}.items():
+        folder.write(name, to_bytes({"epoch": 1}, of))
+    (folder.path / ".mine.0123").write_bytes(b"half")
+    folder.write("odd", b"what nobody can tell the code of")
+    folder.clear("1.0+a", done={"k5", "k6"})
+    assert {path.name for path in folder.path.iterdir()} == {"mine", "odd"}
+    assert folder.begun("1.0+a") == [["k1", "k2"]]
+
+
+def test_a_folder_that_is_cleared_while_a_worker_writes_keeps_whole_snapshots_alone(folder: CheckpointFolder) -> None:
+    content = to_bytes({"epoch": 1}, fingerprint(["k1"], "1.0", "data"))
+
+    def write() -> None:
+        for _ in range(200):
+            folder.write("pack", content)
+
+    worker = threading.Thread(target=write)
+    worker.start()
+    while worker.is_alive():
+        folder.clear("1.0", done=())
+    assert folder.read("pack") in (content, None)
+    folder.write("pack", content)
+    assert folder.begun("1.0") == [["k1"]]
+    assert [path.name for path in folder.path.iterdir()] == ["pack"]
+
+
+@pytest.mark.parametrize("address", [None, "memory://checkpoints/of/a/study"])
+def test_storage_that_raises_what_it_likes_has_nothing_begun_and_loses_nothing(
+    address: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = CheckpointFolder(UPath(address or tmp_path) / "checkpoints", 30.0)
+    content = to_bytes({"epoch": 1}, fingerprint(["k1"], "0.9", "data"))
+    folder.write("pack", content)
+    assert folder.begun("0.9") == [["k1"]]
+    for broken in ("open", "glob"):
+        with monkeypatch.context() as patch:
+            patch.setattr(type(folder.path if broken == "glob" else folder.path.fs), broken, _raise)
+            assert folder.begun("0.9") == []
+            folder.clear("1.0", done=())
+        assert folder.read("pack") == content
+    folder.clear("1.0", done=())
+    assert folder.read("pack") is None
+
+
+def _raise(*arguments: object, **options: object) -> None:
+    raise RuntimeError("Session is closed")
 
 
 def test_a_worker_that_does_not_see_the_study_keeps_nothing(tmp_path: Path) -> None:
