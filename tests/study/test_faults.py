@@ -239,7 +239,7 @@ def test_a_study_in_an_object_store_goes_on_from_there(
             status, _, errors = Session(*options, *place).ends()
             assert (status, "is at work on" in errors) == (2, True)
             session.kill()
-            assert bucket.exists("bucket/results/s/.lease.json")
+            assert bucket.cat_file("bucket/results/s/.lease.json")
             run_to_end(*options, *place)
             found = load_study("s", "s3://bucket/results").drop(columns="pack")
             pd.testing.assert_frame_equal(found, undisturbed, check_exact=True)
