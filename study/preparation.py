@@ -14,7 +14,7 @@ from torch import Tensor
 
 from study.progress import Bar
 from study.readings import Reading
-from trainables.backbones import features, load_backbone
+from trainables.backbones import Network, embed, features, load_backbone
 from trainables.datasets import Dataset, load_vectors, make_dataset
 from trainables.datasets.cache import Prepared, entry_folder, prepared_once
 from trainables.datasets.images import decode_images
@@ -24,14 +24,35 @@ from trainables.encoders import backbone_of
 
 WORKERS = os.cpu_count() or 1
 
+Place = Callable[[str, torch.nn.Module], Network]
+"""Where a backbone runs: from its name and its network, as `load_backbone` gives it, to what `features` takes."""
+
+
+def device_here() -> torch.device:
+    """Where this process computes: its first GPU, if it has one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def here(backbone: str, model: torch.nn.Module) -> Network:
+    """The network in this process."""
+    device = device_here()
+    model = model.to(device)
+    return lambda batches: (embed(model, batch, device) for batch in batches)
+
 
 def prepare(
-    readings: Sequence[Reading], cache: Path, synthetic: SyntheticOptions
+    readings: Sequence[Reading], cache: Path, synthetic: SyntheticOptions, place: Place = here
 ) -> tuple[dict[tuple[str, str], Dataset], list[str]]:
     """The datasets of some readings, and warnings.
 
     What is in the cache is taken from there; what is not is made, with a progress bar, and kept there. Readings that
     see the same inputs share one dataset.
+
+    Args:
+        readings: What to prepare.
+        cache: Where it is kept.
+        synthetic: What the generated dataset is made of.
+        place: Where frozen backbones run; images are read and decoded here.
 
     Raises:
         DatasetError: If an image is broken, weights do not fit, or a dataset is too small.
@@ -46,7 +67,7 @@ def prepare(
         if reading.listing is None:
             dataset = load_vectors(reading.dataset, synthetic)
         else:
-            prepared = _prepared(reading, reading.listing, backbone, cache)
+            prepared = _prepared(reading, reading.listing, backbone, cache, place)
             labels = torch.tensor(reading.listing.labels)
             test = None if reading.listing.test is None else torch.tensor(reading.listing.test)
             content = f"{prepared.content} {json.dumps(reading.treatment, sort_keys=True)}"
@@ -72,27 +93,22 @@ def _twin_warnings(dataset: Dataset, listing: ImageListing, twins: list[list[int
     ]
 
 
-def device_here() -> torch.device:
-    """Where this process computes: its first GPU, if it has one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def is_prepared(reading: Reading, cache: Path) -> bool:
     """Whether the cache seems to have a reading's inputs; they are not read."""
     return reading.listing is None or _entry(reading, reading.listing, backbone_of(reading.encoder), cache).is_dir()
 
 
-def _prepared(reading: Reading, listing: ImageListing, backbone: str | None, cache: Path) -> Prepared:
+def _prepared(reading: Reading, listing: ImageListing, backbone: str | None, cache: Path, place: Place) -> Prepared:
     def make() -> tuple[Tensor, list[str]]:
         bar = Bar(sys.stderr)
         what = f"preparing {reading.dataset}" + (f" for {backbone}" if backbone else "")
 
         def on_image(count: int) -> None:
-            bar.show(count / len(listing), f"{what}: {count}/{len(listing)} images", force=count == len(listing))
+            bar.show(count / len(listing), f"{what}: {count}/{len(listing)} images", count in (0, len(listing)))
 
         try:
             if backbone:
-                return _embed(listing, backbone, reading.weights, on_image)
+                return _embed(listing, backbone, reading.weights, place, on_image)
             channels, side, _ = reading.input_shape
             return decode_images(listing, side, channels, WORKERS, on_image)
         finally:
@@ -102,7 +118,7 @@ def _prepared(reading: Reading, listing: ImageListing, backbone: str | None, cac
 
 
 def _embed(
-    listing: ImageListing, backbone: str, weights: Path | None, on_image: Callable[[int], None]
+    listing: ImageListing, backbone: str, weights: Path | None, place: Place, on_image: Callable[[int], None]
 ) -> tuple[Tensor, list[str]]:
     digests = [""] * len(listing)
 
@@ -110,8 +126,9 @@ def _embed(
         image, digests[position] = read_image(listing, position)
         return image
 
-    model = load_backbone(backbone, weights)
-    return features(model, backbone, read, len(listing), device_here(), WORKERS, on_image), digests
+    network = place(backbone, load_backbone(backbone, weights))
+    on_image(0)  # a machine for the network may take minutes to start
+    return features(network, backbone, read, len(listing), WORKERS, on_image), digests
 
 
 def _entry(reading: Reading, listing: ImageListing, backbone: str | None, cache: Path) -> Path:

@@ -15,6 +15,9 @@ from torch import Tensor
 from trainables.datasets.digests import file_digest
 from trainables.datasets.faults import DatasetError, MissingFilesError
 
+Network = Callable[[Iterator[Tensor]], Iterator[Tensor]]
+"""Batches [B, 3, H, W] to their features [B, F] float32, in order; it may take some batches ahead."""
+
 # Those that end in a convolution, train with side branches, or have weights for images of another size alone.
 _UNUSABLE = ("squeezenet1_0", "squeezenet1_1", "googlenet", "inception_v3", "vit_h_14")
 _BATCH = 64
@@ -130,12 +133,24 @@ def _load_state(weights: Path) -> dict[str, Tensor]:
     return state
 
 
+def embed(model: torch.nn.Module, batch: Tensor, device: torch.device) -> Tensor:
+    """Features [B, F] float32 of a batch [B, 3, H, W], on the CPU.
+
+    Args:
+        model: As `load_backbone` gives it, on `device`.
+        batch: On any device.
+        device: Where the network runs.
+    """
+    with torch.inference_mode():
+        embedded: Tensor = model(batch.to(device)).flatten(1).float().cpu()
+    return embedded
+
+
 def features(
-    model: torch.nn.Module,
+    network: Network,
     backbone: str,
     read: Callable[[int], Image.Image],
     count: int,
-    device: torch.device,
     workers: int,
     on_image: Callable[[int], None] | None = None,
 ) -> Tensor:
@@ -144,37 +159,34 @@ def features(
     Images are read and scaled in threads while the network works on those before.
 
     Args:
-        model: As `load_backbone` gives it.
+        network: Wherever it runs.
         backbone: Its name.
         read: Gives the image at a position; what it raises goes on to the caller.
         count: N.
-        device: Where the network runs.
         workers: Threads that read.
         on_image: Called with the number of images done.
     """
     transform = published_weights(backbone).transforms()
-    model = model.to(device)
     result: Tensor | None = None
-    with torch.inference_mode():
-        for start, batch in _batches(lambda position: transform(read(position).convert("RGB")), count, workers):
-            embedded = model(batch.to(device)).flatten(1).float().cpu()
-            if result is None:
-                result = torch.empty(count, embedded.shape[1])
-            result[start : start + len(embedded)] = embedded
-            if on_image:
-                on_image(start + len(embedded))
+    done = 0
+    for embedded in network(_batches(lambda position: transform(read(position).convert("RGB")), count, workers)):
+        if result is None:
+            result = torch.empty(count, embedded.shape[1])
+        result[done : done + len(embedded)] = embedded
+        done += len(embedded)
+        if on_image:
+            on_image(done)
     if result is None:
         raise DatasetError("there are no images to embed")
     return result
 
 
-def _batches(prepare: Callable[[int], Tensor], count: int, workers: int) -> Iterator[tuple[int, Tensor]]:
-    """Batches with the position of their first image; the next one is being read meanwhile."""
+def _batches(prepare: Callable[[int], Tensor], count: int, workers: int) -> Iterator[Tensor]:
+    """Batches in the images' order; the next one is being read meanwhile."""
     with ThreadPoolExecutor(workers) as pool:
-        starts = list(range(0, count, _BATCH))
         waiting = [pool.submit(prepare, position) for position in range(min(_BATCH, count))]
-        for start in starts:
+        for start in range(0, count, _BATCH):
             ready = waiting
             following = range(start + _BATCH, min(start + 2 * _BATCH, count))
             waiting = [pool.submit(prepare, position) for position in following]
-            yield start, torch.stack([future.result() for future in ready])
+            yield torch.stack([future.result() for future in ready])

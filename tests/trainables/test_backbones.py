@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torchvision.models import get_model, get_model_weights
 
 from tests.trainables.images import save_classes
 from trainables import backbones
-from trainables.backbones import backbone_names, feature_dim, features, find_weights, load_backbone
+from trainables.backbones import backbone_names, embed, feature_dim, features, find_weights, load_backbone
 from trainables.datasets import DatasetError, MissingFilesError
 from trainables.datasets.image_files import list_image_folder
 from trainables.datasets.listing import read_image
@@ -37,12 +38,12 @@ def test_features_are_those_of_torchvisions_model_and_transforms(
 ) -> None:
     weights = save_weights(tmp_path / "w.pth", backbone)
     listing = list_image_folder(save_classes(tmp_path / "images", 2, 2, side=40))
+    ours_of = partial(embed, load_backbone(backbone, weights), device=torch.device("cpu"))
     ours = features(
-        load_backbone(backbone, weights),
+        lambda batches: map(ours_of, batches),
         backbone,
         lambda position: read_image(listing, position)[0],
         len(listing),
-        torch.device("cpu"),
         workers=2,
     )
     model = get_model(backbone, weights=None)

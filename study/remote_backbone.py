@@ -1,0 +1,89 @@
+"""A frozen backbone on a machine of the cluster, where the driver's own has no GPU."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ray
+import torch
+from ray.exceptions import RayError
+from torch import Tensor
+
+from study.scheduling import CPUS_PER_PACK, ClusterError
+from trainables.backbones import Network, embed, load_backbone
+
+IN_FLIGHT = 4  # batches of some 40 MB: enough to keep the network busy, few enough for any object store
+RESTARTS = 20  # of the actor, whose process or preemptible machine may die
+
+
+def on_cluster(backbone: str, model: torch.nn.Module, share: float) -> Network:
+    """The network in a Ray actor, which lives as long as there are batches.
+
+    Weights and batches travel through the object store. An actor that dies is started anew, wherever there is room, and
+    gets again the batches whose features have not come back.
+
+    Args:
+        backbone: Its name.
+        model: As `load_backbone` gives it.
+        share: Of a GPU, for the actor; zero for a CPU.
+
+    Returns:
+        A network that raises `ClusterError` if its actor cannot work, or has died more than `RESTARTS` times.
+    """
+    state = ray.put(model.state_dict())
+    actor_class = ray.remote(_Embedder).options(
+        num_cpus=CPUS_PER_PACK, num_gpus=share, max_restarts=RESTARTS, max_task_retries=RESTARTS
+    )
+
+    def network(batches: Iterator[Tensor]) -> Iterator[Tensor]:
+        actor = actor_class.remote()
+        # Batches stay until their features are here: a node may take finished ones with it.
+        waiting: deque[tuple[Any, Any]] = deque()
+        try:
+            for batch in batches:
+                sent = ray.put(batch.numpy())
+                waiting.append((sent, actor.embed.remote(backbone, [state], sent)))
+                if len(waiting) == IN_FLIGHT:
+                    yield _next(waiting)
+            while waiting:
+                yield _next(waiting)
+        except RayError as error:
+            reason = " ".join(str(getattr(error, "cause", None) or error).split())[:300]
+            raise ClusterError(f"{backbone} does not run on the cluster ({reason})") from None
+        finally:
+            # What a traceback would keep beyond the end of Ray.
+            waiting.clear()
+            sent = actor = None
+
+    return network
+
+
+def _next(waiting: deque[tuple[Any, Any]]) -> Tensor:
+    embedded = torch.tensor(ray.get(waiting[0][1]))
+    waiting.popleft()
+    return embedded
+
+
+class _Embedder:
+    """The actor: holds the network from its first batch on."""
+
+    _model: torch.nn.Module | None = None
+
+    def embed(self, backbone: str, state: list[Any], batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Features [B, F] of a batch [B, 3, H, W].
+
+        Args:
+            backbone: Its name.
+            state: A reference to the network's state dict; in a list, Ray leaves it to be fetched here, once.
+            batch: The batch.
+        """
+        device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
+        if self._model is None:
+            model = load_backbone(backbone, None)
+            model.load_state_dict(ray.get(state[0]))
+            self._model = model.to(device)
+        return embed(self._model, torch.tensor(batch), device).numpy()

@@ -1,0 +1,112 @@
+"""A frozen backbone in an actor of a real local Ray."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.models import get_model
+
+from study.config import load_config
+from study.preparation import here, is_prepared, prepare
+from study.readings import Reading, find_readings
+from study.remote_backbone import IN_FLIGHT, on_cluster
+from study.scheduling import ClusterError, connect, disconnect
+from tests.trainables.images import save_classes
+from trainables import backbones
+from trainables.backbones import Network, load_backbone
+from trainables.datasets import DatasetError
+from trainables.datasets.synthetic import SyntheticOptions
+
+BACKBONE = "mnasnet0_5"  # small, and its weights are read by the version that stands beside them
+on_cpu = partial(on_cluster, share=0.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cluster() -> Iterator[None]:
+    connect(None)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    disconnect()
+
+
+@pytest.fixture
+def readings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Reading]:
+    """Of 80 images in 10 batches."""
+    monkeypatch.setattr(backbones, "_BATCH", 8)
+    birds = save_classes(tmp_path / "birds", 8, 10)
+    torch.save(get_model(BACKBONE, weights=None).state_dict(), tmp_path / "mine.pth")
+    options: dict[str, Any] = {"datasets": [f"folder:{birds}"], "encoder": [f"folder:birds={BACKBONE}"]}
+    options["weights"] = [f"{BACKBONE}={tmp_path / 'mine.pth'}"]
+    return find_readings(load_config("demo", None, options))[0]
+
+
+def network_processes() -> list[int]:
+    """Processes below this one that hold a network for Ray."""
+    parents, named = {}, []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if "_Embedder" in (entry / "cmdline").read_text():
+                named.append(int(entry.name))
+        except OSError:
+            continue
+
+    def below(process: int) -> bool:
+        return process == os.getpid() or (process in parents and below(parents[process]))
+
+    return [process for process in named if below(process)]
+
+
+def test_a_dataset_is_the_same_wherever_its_backbone_ran_and_died(readings: list[Reading], tmp_path: Path) -> None:
+    sent, received, killed = 0, 0, []
+
+    def dying(backbone: str, model: torch.nn.Module) -> Network:
+        def batches(given: Iterator[Tensor]) -> Iterator[Tensor]:
+            nonlocal sent
+            for batch in given:
+                sent += 1
+                assert sent - received <= IN_FLIGHT
+                yield batch
+
+        def network(given: Iterator[Tensor]) -> Iterator[Tensor]:
+            nonlocal received
+            for embedded in on_cpu(backbone, model)(batches(given)):
+                received += 1
+                if received == 3:
+                    killed.extend(network_processes())
+                    os.kill(killed[0], signal.SIGKILL)
+                yield embedded
+
+        return network
+
+    (local,) = prepare(readings, tmp_path / "one", SyntheticOptions(), here)[0].values()
+    (remote,) = prepare(readings, tmp_path / "two", SyntheticOptions(), dying)[0].values()
+    assert (len(killed), received) == (1, 10)
+    assert torch.equal(local.inputs, remote.inputs)
+    assert len(local.inputs.unique(dim=0)) == 80
+    assert local.digest == remote.digest
+
+
+def test_a_broken_image_is_named_and_leaves_nothing_on_the_cluster(readings: list[Reading], tmp_path: Path) -> None:
+    broken = tmp_path / "birds" / "class02" / "0.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    with pytest.raises(DatasetError, match=r"class02/0\.png is broken or no image"):
+        prepare(readings, tmp_path / "cache", SyntheticOptions(), on_cpu)
+    assert not is_prepared(readings[0], tmp_path / "cache")
+
+
+def test_a_network_that_fails_is_one_line() -> None:
+    network = on_cpu("resnet18", load_backbone(BACKBONE, None))
+    with pytest.raises(ClusterError, match=r"resnet18 does not run on the cluster \(.*Missing key") as caught:
+        list(network(iter([torch.zeros(1, 3, 64, 64)])))
+    assert "\n" not in str(caught.value)
