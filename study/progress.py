@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ class Bar:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._terminal = stream.isatty()
+        self._terminal = not stream.closed and stream.isatty()
         self._started = time.monotonic()
         self._last_shown = self._started
 
@@ -32,15 +33,19 @@ class Bar:
         line = f"{text}  {share:4.0%}  {duration(elapsed)} elapsed{left}"
         if self._terminal:
             filled = round(28 * share)
-            self._stream.write(f"\r  [{'#' * filled}{'.' * (28 - filled)}] {line}\x1b[K")
+            self._write(f"\r  [{'#' * filled}{'.' * (28 - filled)}] {line}\x1b[K")
         else:
-            self._stream.write(f"  {line}\n")
-        self._stream.flush()
+            self._write(f"  {line}\n")
 
     def close(self) -> None:
         """Ends the line."""
         if self._terminal:
-            self._stream.write("\n")
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # whoever watched has left, which must not end a training
+            self._stream.write(text)
+            self._stream.flush()
 
 
 class Progress:

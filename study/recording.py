@@ -18,7 +18,13 @@ from trainables.history import History, Sketch
 
 
 def make_record(
-    runs: Sequence[Run], history: History, seconds: float, code_version: str, data_digest: str, sketched_seed: int
+    runs: Sequence[Run],
+    history: History,
+    seconds: float,
+    device: str,
+    code_version: str,
+    data_digest: str,
+    sketched_seed: int,
 ) -> PackRecord:
     """The record of a pack that has just ended, from its history, whose members are `runs` in order.
 
@@ -32,6 +38,7 @@ def make_record(
             "pack": pack,
             "code_version": code_version,
             "data_digest": data_digest,
+            "device": device,
             "diverged": "false" if diverged is None else f"epoch {diverged}",
         }
         sketch = history.sketches[member] if run.member.seed == sketched_seed and diverged is None else None

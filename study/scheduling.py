@@ -15,13 +15,12 @@ import ray
 from ray import tune
 
 from study.packing import PACKS_PER_GPU
+from study.trials import DEATHS, Listener, OnResult, deaths_by_memory_are_deaths
 from trainables.datasets import Dataset
-from trainables.history import History
 from trainables.tune_adapter import Order, Snapshots, pack_trainable, share_dataset
 
 CPUS_PER_PACK = 1
-TRIES = 3
-GPUS_TO_COME = 2  # that packs are shaped for where an autoscaler has started none yet
+GPUS_TO_COME = 4  # that packs are shaped for where an autoscaler has started none yet: what cluster.yaml allows
 
 
 class ClusterError(RuntimeError):
@@ -114,7 +113,7 @@ def train_packs(
     snapshots: Snapshots,
     share: float,
     on_epoch: Callable[[int, int], None],
-    on_result: Callable[[int, History, float], None],
+    on_result: OnResult,
 ) -> list[tuple[int, str]]:
     """Trains packs as trials of one Tune experiment, in their order.
 
@@ -124,31 +123,36 @@ def train_packs(
         snapshots: Where workers keep those of packs in training.
         share: Of a GPU, for each pack; zero for CPUs.
         on_epoch: Called with a pack's position and the epoch it has reached.
-        on_result: Called with a pack's position, its history and the seconds it took, as soon as it ends.
+        on_result: Called with a pack's position, its history, the seconds it took and the name of the device that it
+            trained on, as soon as it ends.
 
     Returns:
-        Position and last error of the packs that failed `TRIES` times.
+        Position and last error of the packs that failed `TRIES` times, or died more than `DEATHS` times.
 
     Raises:
-        OSError: What `on_result` raised: there is no use in training what cannot be kept.
+        OtherVersionError: If a node has another version of the code or its libraries.
+        Exception: What `on_result` raised: there is no use in training what cannot be kept.
     """
     # Floored, lest rounding in Ray makes n n-ths more than a whole.
     gpu = {"gpu": math.floor(share * 10_000) / 10_000} if share else {}
     shared = {id(dataset): share_dataset(dataset) for dataset in datasets.values()}
     references = {reading: shared[id(dataset)] for reading, dataset in datasets.items()}
     trainable = pack_trainable(ray.put(list(orders)), references, CPUS_PER_PACK, snapshots)
-    listener = _Listener(on_epoch, on_result)
-    with tempfile.TemporaryDirectory(prefix="study-", ignore_cleanup_errors=True) as scratch:
+    listener = Listener(on_epoch, on_result)
+    with (
+        tempfile.TemporaryDirectory(prefix="study-", ignore_cleanup_errors=True) as scratch,
+        deaths_by_memory_are_deaths(),
+    ):
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": CPUS_PER_PACK, **gpu}),
-            param_space={"pack": tune.grid_search(list(range(len(orders))))},
+            param_space={"pack": tune.grid_search(list(range(len(orders)))), "pieces": 1, "anew": False},
             tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=_folder_name),
             run_config=tune.RunConfig(
                 name="tune",
                 storage_path=scratch,
                 verbose=0,
                 callbacks=[listener],
-                failure_config=tune.FailureConfig(max_failures=TRIES - 1),
+                failure_config=tune.FailureConfig(max_failures=DEATHS),
             ),
         )
         try:
@@ -159,47 +163,18 @@ def train_packs(
                 raise listener.error from None  # Tune wraps what its callbacks raise
             raise
     return [
-        (position, _last_line(error) if (error := errors.get(position)) else "it brought no result")
+        (position, listener.failed.get(position) or _reason(errors.get(position)))
         for position in range(len(orders))
         if position not in listener.finished
     ]
-
-
-class _Listener(tune.Callback):  # type: ignore[misc]
-    """Hands on what trials report."""
-
-    def __init__(self, on_epoch: Callable[[int, int], None], on_result: Callable[[int, History, float], None]) -> None:
-        self._on_epoch = on_epoch
-        self._on_result = on_result
-        self.finished: set[int] = set()
-        self.error: OSError | None = None
-
-    def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
-        # Tune pickles its callbacks so that it can restore an experiment; studies resume from their records instead.
-        return tune.Callback, ()
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        """Tune's hook: a trial has called ``tune.report``."""
-        position = trial.config["pack"]
-        if position in self.finished:  # its node died between the result and the trial's end
-            return
-        self._on_epoch(position, result["epoch"])
-        history = result.pop("history", None)  # kept, it would stand in each of Tune's snapshots
-        if history is not None:
-            try:
-                self._on_result(position, history, result["seconds"])
-            except OSError as error:
-                self.error = error
-                raise
-            self.finished.add(position)
 
 
 def _folder_name(trial: Any) -> str:
     return f"pack-{trial.config['pack']}"
 
 
-def _last_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1] if lines else type(error).__name__
+def _reason(error: BaseException | None) -> str:
+    if error is None:
+        return "it brought no result"
+    last_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
+    return f"its process or its machine died more than {DEATHS} times ({last_line[:200]})"

@@ -168,6 +168,7 @@ def _train(
     still_ours: Callable[[], None],
 ) -> list[str]:
     from study.scheduling import ClusterError, connect, disconnect, gpu_share, train_packs, workers
+    from study.trials import OtherVersionError
 
     try:
         connect(config.address)
@@ -183,23 +184,25 @@ def _train(
     for pack, members in packs:
         keys = [run.key for run in members]
         digest = datasets[pack.structure.reading].digest
-        orders.append(Order(pack, pack_id(members), fingerprint(keys, version, digest)))
+        orders.append(Order(pack, pack_id(members), fingerprint(keys, version, digest), version))
     progress = Progress([pack for pack, _ in packs])
     started = time.monotonic()
     busy_seconds, trained = 0.0, 0
 
-    def keep(position: int, history: History, seconds: float) -> None:
+    def keep(position: int, history: History, seconds: float, device: str) -> None:
         nonlocal busy_seconds, trained
         still_ours()
         pack, members = packs[position]
         busy_seconds, trained = busy_seconds + seconds, trained + len(members)
         digest = datasets[pack.structure.reading].digest
-        recorder.add(make_record(members, history, seconds, version, digest, config.seeds[0]))
+        recorder.add(make_record(members, history, seconds, device, version, digest, config.seeds[0]))
         snapshots.remove(orders[position].name)
         progress.finished(position)
 
     try:
         failed = train_packs(orders, datasets, snapshots, share, progress.reached, keep)
+    except OtherVersionError as error:
+        raise StudyError(f"--address: {error}") from None
     finally:
         progress.close()
         disconnect()

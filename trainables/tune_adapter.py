@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -12,10 +13,12 @@ import numpy as np
 import ray
 import torch
 from ray import tune
+from ray.exceptions import RayError
 
 from trainables.datasets import Dataset
 from trainables.halving import train_within_memory
 from trainables.history import History
+from trainables.provenance import code_version
 from trainables.snapshots import BrokenSnapshotError, Snapshot, from_bytes, to_bytes
 from trainables.spec import Pack
 
@@ -44,11 +47,13 @@ class Order:
         pack: What.
         name: Under which its snapshots are kept.
         fingerprint: What they depend on: of another fingerprint they are not read.
+        version: Of the code that is to train it, as `code_version` gives it.
     """
 
     pack: Pack
     name: str
     fingerprint: str
+    version: str
 
 
 def share_dataset(dataset: Dataset) -> ray.ObjectRef[dict[str, Any]]:
@@ -77,8 +82,13 @@ def pack_trainable(
 ) -> Callable[[dict[str, Any]], None]:
     """A function trainable for ``config["pack"]``, a position in `orders`.
 
-    It reports ``{"epoch": int}`` now and then, and at the end ``{"epoch": int, "history": History, "seconds": float}``.
-    It goes on from the last snapshot of its pack, whoever took it.
+    It reports ``{"epoch": int}`` now and then, and at the end adds ``{"history": History, "seconds": float, "device":
+    str}``. It goes on from the last snapshot of its pack, whoever took it, unless ``config["anew"]`` is true or
+    ``config["pieces"]``, in how many parts to train the pack, is more than one.
+
+    An exception of its own is reported as ``{"error": str}`` and then raised, so that the next try gets a process whose
+    CUDA is not broken. What Ray raises is not its own. ``{"other_version": str}`` says that this node's code or
+    libraries are not those of the order.
 
     Args:
         orders: In the object store, so that no trial's configuration carries its pack.
@@ -88,9 +98,22 @@ def pack_trainable(
     """
 
     def train(config: dict[str, Any]) -> None:
+        order = ray.get(orders)[config["pack"]]
+        if order.version != code_version():
+            tune.report({"other_version": _other_version(order.version)})
+            return
+        try:
+            fulfil(order, config)
+        except RayError:
+            raise
+        except Exception as error:
+            tune.report({"error": " ".join("".join(traceback.format_exception_only(error)).split())[:300]})
+            raise
+
+    def fulfil(order: Order, config: dict[str, Any]) -> None:
         started = last_report = last_snapshot = time.monotonic()
         torch.set_num_threads(threads)
-        order = ray.get(orders)[config["pack"]]
+        device = _device()
         dataset = shared_dataset(datasets[order.pack.structure.reading])
         epochs = order.pack.structure.epochs
 
@@ -104,8 +127,11 @@ def pack_trainable(
                 last_report = now
                 tune.report({"epoch": epoch})
 
-        history: History = train_within_memory(order.pack, dataset, _device(), on_epoch, _begun(order, snapshots))
-        tune.report({"epoch": epochs, "history": history, "seconds": time.monotonic() - started})
+        pieces = config["pieces"]
+        begun = None if config["anew"] or pieces > 1 else _begun(order, snapshots)
+        history: History = train_within_memory(order.pack, dataset, device, on_epoch, begun, pieces)
+        seconds = time.monotonic() - started
+        tune.report({"epoch": epochs, "history": history, "seconds": seconds, "device": _name(device)})
 
     return train
 
@@ -118,9 +144,21 @@ def _begun(order: Order, snapshots: Snapshots) -> Snapshot | None:
         return None  # from the beginning, then
 
 
+def _other_version(wanted: str) -> str:
+    node = ray.util.get_node_ip_address()
+    return (
+        f"the node {node} has version {code_version()} of the code and its libraries, and this session {wanted}: "
+        "install the same on every node, and run the same command again"
+    )
+
+
 def _device() -> torch.device:
     if not ray.get_gpu_ids():
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise RuntimeError("this node promises a GPU, and CUDA does not start on it: see its driver (nvidia-smi)")
     return torch.device("cuda")
+
+
+def _name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -16,13 +16,14 @@ from study.scheduling import ClusterError, connect, gpu_share, train_packs, work
 from tests.trainables.test_invariants import ALONE, DIGITS, points
 from trainables.datasets import load_vectors
 from trainables.history import History
+from trainables.provenance import code_version
 from trainables.snapshots import Snapshot, to_bytes
 from trainables.spec import Pack
 from trainables.training import train_pack
 from trainables.tune_adapter import Order
 
-GOOD = Order(Pack(DIGITS, (ALONE,)), "good", "version data key")
-BAD = Order(Pack(replace(DIGITS, miner="no such miner"), (ALONE,)), "bad", "version data key")
+GOOD = Order(Pack(DIGITS, (ALONE,)), "good", "version data key", code_version())
+BAD = Order(Pack(replace(DIGITS, miner="no such miner"), (ALONE,)), "bad", "version data key", code_version())
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -36,7 +37,7 @@ def test_a_pack_on_ray_brings_what_it_brings_without(tmp_path: Path) -> None:
     digits, brought = load_vectors("digits"), {}
     torch.set_num_threads(1)
 
-    def keep(position: int, history: History, seconds: float) -> None:
+    def keep(position: int, history: History, seconds: float, device: str) -> None:
         brought[position] = points(history, 0)
 
     snapshots = CheckpointFolder(UPath(tmp_path) / "checkpoints", 1e-6)
@@ -53,7 +54,7 @@ def test_a_pack_goes_on_from_its_snapshot(tmp_path: Path) -> None:
     snapshots = CheckpointFolder(UPath(tmp_path) / "checkpoints", 1e9)
     snapshots.write(GOOD.name, to_bytes(kept[1], GOOD.fingerprint))
 
-    def keep(position: int, history: History, seconds: float) -> None:
+    def keep(position: int, history: History, seconds: float, device: str) -> None:
         brought.update({(metric, epoch): value for metric, epoch, value in history.points(0)})
 
     train_packs([GOOD], {("digits", "mlp"): digits}, snapshots, 0.0, lambda *_: None, keep)
