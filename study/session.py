@@ -6,8 +6,9 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import torch
@@ -21,7 +22,7 @@ from study.estimate import Estimate, estimate
 from study.lock import LockedError, only_session
 from study.packing import PACKS_PER_GPU, PackRuns, make_packs, pack_id, pack_limits
 from study.plan import length_warnings, plan_lines, power_warnings
-from study.preparation import is_prepared
+from study.preparation import Place, device_here, here, is_prepared
 from study.progress import Progress, duration
 from study.recording import Recorder, make_record
 from study.situation import (
@@ -84,16 +85,22 @@ def _session(config: StudyConfig, still_ours: Callable[[], None]) -> int:
     estimates = _show_plan(config, situation)
     sink = _opened(opening)
 
-    datasets, warnings = prepare_datasets(config, situation)
-    _warn(warnings)
-    recorder = Recorder(records_folder(config.storage, config.name), sink, partial(connect_mlflow, config))
-    for record in situation.records:
-        recorder.add_recorded(record)
     failures: list[str] = []
-    if len(situation.done) < len(situation.runs):
-        failures = _train(config, situation, datasets, recorder, estimates, still_ours)
-    else:
-        print("Nothing to train: every run is recorded.")
+    missing = len(situation.done) < len(situation.runs)
+    with ExitStack() as until_trained:
+        # A cluster is joined before its GPUs are needed for a backbone; a Ray of one's own only starts to train.
+        share = until_trained.enter_context(_ray(config)) if missing and config.address is not None else 0.0
+        datasets, warnings = prepare_datasets(config, situation, _place(share))
+        _warn(warnings)
+        recorder = Recorder(records_folder(config.storage, config.name), sink, partial(connect_mlflow, config))
+        for record in situation.records:
+            recorder.add_recorded(record)
+        if missing:
+            if config.address is None:
+                share = until_trained.enter_context(_ray(config))
+            failures = _train(config, situation, datasets, recorder, estimates, share, still_ours)
+        else:
+            print("Nothing to train: every run is recorded.")
     try:
         sink = recorder.close()
     except TrackingError as error:
@@ -159,25 +166,44 @@ def _opened(opening: Future[TrackingSink]) -> TrackingSink | None:
         return None
 
 
+@contextmanager
+def _ray(config: StudyConfig) -> Iterator[float]:
+    """Ray for as long as it is needed, with the share of a GPU that each pack takes there."""
+    from study.scheduling import ClusterError, connect, disconnect, gpu_share
+
+    try:
+        connect(config.address)
+        yield gpu_share(config.gpus_per_pack, local=config.address is None)
+    except ClusterError as error:
+        raise StudyError(f"--address: {error}") from None
+    finally:
+        disconnect()
+
+
+def _place(share: float) -> Place:
+    """Where frozen backbones run: on the cluster if that has a GPU and this machine has none."""
+    if not share or device_here().type == "cuda":
+        return here
+    from study.remote_backbone import on_cluster
+
+    return partial(on_cluster, share=share)
+
+
 def _train(
     config: StudyConfig,
     situation: Situation,
     datasets: dict[tuple[str, str], Dataset],
     recorder: Recorder,
     estimates: Sequence[Estimate],
+    share: float,
     still_ours: Callable[[], None],
 ) -> list[str]:
-    from study.scheduling import ClusterError, connect, disconnect, gpu_share, train_packs, workers
+    from study.scheduling import train_packs, workers
     from study.trials import OtherVersionError
 
-    try:
-        connect(config.address)
-    except ClusterError as error:
-        raise StudyError(f"--address: {error}") from None
     version = code_version()
     snapshots = CheckpointFolder(study_folder(config) / "checkpoints", config.checkpoint_seconds)
     snapshots.clear(version, situation.done)
-    share = gpu_share(config.gpus_per_pack, local=config.address is None)
     seconds_of = {(each.reading.dataset, each.reading.encoder): each.run for each in estimates}
     packs = _packs(config, situation, workers(share), seconds_of, snapshots.begun(version))
     orders = []
@@ -205,7 +231,6 @@ def _train(
         raise StudyError(f"--address: {error}") from None
     finally:
         progress.close()
-        disconnect()
     seconds_each = busy_seconds / max(trained, 1)
     print(f"Trained {trained} runs in {duration(time.monotonic() - started)}, {seconds_each:.3g} s a run and worker")
     return [f"{_name(packs[position])} failed: {reason}" for position, reason in failed]

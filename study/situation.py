@@ -13,7 +13,7 @@ from analysis.mlflow_client import reason
 from analysis.records import BrokenRecordError, PackRecord, records_folder
 from study.config import StudyConfig
 from study.grid import Run, expand
-from study.preparation import is_prepared, prepare
+from study.preparation import Place, is_prepared, prepare
 from study.readings import Reading, ReadingsError, find_readings
 from study.storage import storage_errors, stored_records
 from study.tracking import TrackingSink, open_sink
@@ -120,10 +120,17 @@ def look_around(config: StudyConfig) -> Situation:
     return Situation(readings, runs, done, records, warnings)
 
 
-def prepare_datasets(config: StudyConfig, situation: Situation) -> tuple[dict[tuple[str, str], Dataset], Iterable[str]]:
+def prepare_datasets(
+    config: StudyConfig, situation: Situation, place: Place
+) -> tuple[dict[tuple[str, str], Dataset], Iterable[str]]:
     """The datasets of the runs that are missing, and warnings; those of recorded runs must be as they were.
 
     What is recorded whole and is not in the cache is not prepared just to be compared.
+
+    Args:
+        config: The study.
+        situation: What it wants and has.
+        place: Where frozen backbones run.
 
     Raises:
         StudyError: If a dataset is broken, or is not what the recorded runs were trained on.
@@ -131,7 +138,7 @@ def prepare_datasets(config: StudyConfig, situation: Situation) -> tuple[dict[tu
     needed, others = situation.needed, [r for r in situation.readings if r not in situation.needed]
     at_hand = [reading for reading in others if is_prepared(reading, config.cache)]
     try:
-        datasets, warnings = prepare([*needed, *at_hand], config.cache, config.synthetic)
+        datasets, warnings = prepare([*needed, *at_hand], config.cache, config.synthetic, place)
     except DatasetError as error:
         raise StudyError(str(error)) from None
     warnings += [
