@@ -9,13 +9,16 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from upath import UPath
 
 from study import lock
+from study.config import StudyConfig
 from study.lock import LockedError, only_session
+from study.run import main
+from study.tracking import TrackingError
 from tests.study.processes import wait_for
 
 
@@ -139,6 +142,35 @@ def test_a_session_whose_study_was_taken_over_ends_and_leaves_the_lease_to_the_o
     left = lease(folder)
     assert left is not None
     assert (left["holder"], left["count"]) == ("another host, process 8", 5)
+
+
+def test_a_session_that_was_taken_over_records_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextlib.contextmanager
+    def taken_over(folder: UPath) -> Iterator[Callable[[], None]]:
+        def still_ours() -> None:
+            raise LockedError("another host, process 8, which took over,")
+
+        yield still_ours
+
+    def end_a_pack(*arguments: Any) -> None:
+        on_result = arguments[-1]
+        on_result(0, None, 1.0, "cpu")
+
+    def away(config: StudyConfig) -> NoReturn:
+        raise TrackingError("away", away=True)
+
+    monkeypatch.setattr("study.session.only_session", taken_over)
+    monkeypatch.setattr("study.session.connect_mlflow", away)
+    for name, stand_in in {"connect": None, "disconnect": None, "workers": 1, "gpu_share": 0.0}.items():
+        monkeypatch.setattr(f"study.scheduling.{name}", lambda *_, value=stand_in, **__: value)
+    monkeypatch.setattr("study.scheduling.train_packs", end_a_pack)
+    small = ["--preset", "demo", "--datasets", "digits", "--losses", "triplet", "--miners", "all", "--epochs", "1"]
+    assert main([*small, "--name", "s", "--storage", str(tmp_path)]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert f"process 8, which took over, is at work on {tmp_path / 's'}: wait for it" in line
+    assert not list(tmp_path.rglob("*.parquet"))
 
 
 def test_a_lease_that_was_removed_by_hand_comes_back(folder: UPath) -> None:
