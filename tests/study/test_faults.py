@@ -241,6 +241,7 @@ def test_a_study_in_an_object_store_goes_on_from_there(
             session.kill()
             assert bucket.cat_file("bucket/results/s/.lease.json")
             run_to_end(*options, *place)
+            bucket.invalidate_cache()  # this process has listed it before
             found = load_study("s", "s3://bucket/results").drop(columns="pack")
             pd.testing.assert_frame_equal(found, undisturbed, check_exact=True)
             assert bucket.exists("bucket/results/s/report/report.html")
