@@ -215,6 +215,10 @@ def _train(
     started = time.monotonic()
     busy_seconds, trained = 0.0, 0
 
+    def reached(position: int, epoch: int) -> None:
+        still_ours()
+        progress.reached(position, epoch)
+
     def keep(position: int, history: History, seconds: float, device: str) -> None:
         nonlocal busy_seconds, trained
         still_ours()
@@ -226,7 +230,7 @@ def _train(
         progress.finished(position)
 
     try:
-        failed = train_packs(orders, datasets, snapshots, share, progress.reached, keep)
+        failed = train_packs(orders, datasets, snapshots, share, reached, keep)
     except OtherVersionError as error:
         raise StudyError(f"--address: {error}") from None
     finally:
