@@ -246,7 +246,8 @@ def corrected_name(test: str) -> str:
 
 def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as dictionaries."""
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+    columns = [table[name].tolist() for name in table.columns]
+    return [dict(zip(map(str, table.columns), values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 _RESULT = frozenset(

@@ -40,14 +40,18 @@ def load_curves(
         or [pd.DataFrame(columns=["key", "loss", "seed", "diverged", "dataset"])]
     )
     known = known[~known["diverged"].astype(bool)].set_index("key")[["dataset", "loss", "seed"]]
+    positions = pd.Series(np.arange(len(known)), index=known.index)
     sums: list[pd.DataFrame] = []
     by = ["dataset", "loss", "seed", "metric", "epoch"]
     for record in read_records(records_folder(storage, name)):
         if isinstance(record, BrokenRecordError):
             continue
         points = record.points[record.points["metric"].isin(metrics)]
-        mine = points.astype({"key": str, "metric": str}).join(known, on="key", how="inner")
-        if len(mine):
+        at = positions.reindex(points["key"].astype(str)).to_numpy()
+        kept = points.loc[~np.isnan(at), ["metric", "epoch", "value"]].astype({"metric": str})
+        if len(kept):
+            whose = known.iloc[at[~np.isnan(at)].astype(int)]
+            mine = pd.concat([whose.reset_index(drop=True), kept.reset_index(drop=True)], axis=1)
             sums.append(mine.groupby(by)["value"].agg(["sum", "count"]).reset_index())
     columns = ["dataset", "loss", "metric", "epoch", "n", "mean", "low", "high"]
     if not sums:
