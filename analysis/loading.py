@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.mlflow_client import open_client, reason, search_all_runs
+from analysis.mlflow_client import open_client, reason, search_all_runs, without_passwords
 from analysis.records import BrokenRecordError, Folder, PackRecord, read_records, records_folder
 
 PARAMETERS: Mapping[str, type] = {
@@ -33,8 +33,10 @@ PARAMETERS: Mapping[str, type] = {
     "normalized": bool,
     "augmented": bool,
 }
-_ONCE_WITHOUT = {"split": "closed", "augmented": False}  # what runs were before they recorded it
-TAGS = ("pack", "code_version", "data_digest")
+UNKNOWN_DEVICE = "unknown"
+# What runs were before they recorded it.
+_ONCE_WITHOUT = {"split": "closed", "augmented": False, "device": UNKNOWN_DEVICE}
+TAGS = ("pack", "code_version", "data_digest", "device")
 _BOOLEANS = {"true": True, "false": False}
 _NAMED = 5  # runs that a warning names before it only counts them
 
@@ -85,7 +87,7 @@ def load_study(name: str, storage: str | Folder = "results", tracking_uri: str |
         place = f"{storage}/{name}"
     else:
         rows, warnings = _from_mlflow(name, tracking_uri)
-        place = tracking_uri
+        place = without_passwords(tracking_uri)
     if not rows:
         raise StudyNotFoundError(" ".join([f"no runs of a study {name!r} in {place}", *warnings]))
     frame = pd.DataFrame(rows)
@@ -139,7 +141,8 @@ def _from_mlflow(name: str, tracking_uri: str) -> tuple[list[dict[str, Any]], li
     try:
         runs = _finished_runs(name, tracking_uri)
     except Exception as error:  # stores raise many kinds; the address is at fault
-        raise StudyNotFoundError(f"MLflow at {tracking_uri} does not answer: {reason(error)}") from error
+        place = without_passwords(tracking_uri)
+        raise StudyNotFoundError(f"MLflow at {place} does not answer: {reason(error)}") from error
     return _rows(
         _Found(run.info.run_id, run.data.tags.get("key"), run.data.params, run.data.tags, run.data.metrics)
         for run in runs
@@ -173,7 +176,7 @@ def _rows(found: Iterable[_Found]) -> tuple[list[dict[str, Any]], list[str]]:
 
 def _row(run: _Found) -> dict[str, Any]:
     absent = ["tag 'key'"] if run.key is None else []
-    absent += [f"tag {name!r}" for name in ("diverged", *TAGS) if name not in run.tags]
+    absent += [f"tag {name!r}" for name in ("diverged", *TAGS) if name not in run.tags and name not in _ONCE_WITHOUT]
     absent += [f"parameter {name!r}" for name in PARAMETERS if name not in run.params and name not in _ONCE_WITHOUT]
     if absent:
         raise _UnreadableRunError(f"no {absent[0]}")
@@ -181,7 +184,7 @@ def _row(run: _Found) -> dict[str, Any]:
     row.update(key=run.key, diverged=run.tags["diverged"] != "false")
     for name, kind in PARAMETERS.items():
         row[name] = _parameter(name, kind, run.params.get(name, _ONCE_WITHOUT.get(name)))
-    row.update({name: run.tags[name] for name in TAGS})
+    row.update({name: run.tags.get(name, _ONCE_WITHOUT.get(name)) for name in TAGS})
     return row
 
 

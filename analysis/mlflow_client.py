@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from typing import Any
 
 
@@ -31,5 +32,10 @@ def search_all_runs(client: Any, experiment: str, condition: str = "") -> list[A
 
 
 def reason(error: BaseException) -> str:
-    """An error of a store in one line of bounded length."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    """An error of a store in one line of bounded length, without passwords."""
+    return without_passwords(" ".join(str(error).split())[:300]) or type(error).__name__
+
+
+def without_passwords(text: str) -> str:
+    """A text with the passwords of the addresses in it covered, fit to be shown."""
+    return re.sub(r"(://[^\s/@:]*):[^\s@]*@", r"\1:***@", text)

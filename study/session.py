@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from functools import partial
 import torch
 
 from analysis.loading import StudyNotFoundError
+from analysis.mlflow_client import without_passwords
 from analysis.records import records_folder
 from analysis.report import build_report, report_folder
 from study.checkpoints import CheckpointFolder, fingerprint
@@ -114,8 +116,9 @@ def _session(config: StudyConfig, still_ours: Callable[[], None]) -> int:
 
 
 def _sync_hint(config: StudyConfig) -> str:
-    address = f" --tracking-uri {config.tracking_uri}" if config.tracking_uri else ""
-    return f"`python -m study.sync --name {config.name} --storage {config.storage}{address}`"
+    options = ["--name", config.name, "--storage", str(config.storage)]
+    options += ["--tracking-uri", without_passwords(config.tracking_uri)] if config.tracking_uri else []
+    return f"`python -m study.sync {shlex.join(options)}`"
 
 
 def _show_plan(config: StudyConfig, situation: Situation) -> list[Estimate]:

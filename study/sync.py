@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from analysis.mlflow_client import without_passwords
 from analysis.records import BrokenRecordError, records_folder
 from analysis.report import report_folder
 from study.config import ConfigError, StudyConfig, environment, load_config
@@ -65,7 +66,7 @@ def fill(config: StudyConfig) -> str:
     report = report_folder(config.storage, config.name)
     if is_folder(report):
         sink.log_report(report)
-    return f"MLflow at {config.mlflow_uri} holds the {runs} recorded runs of {config.name!r}" + (
+    return f"MLflow at {without_passwords(config.mlflow_uri)} holds the {runs} recorded runs of {config.name!r}" + (
         f"; {broken} broken records were left out" if broken else ""
     )
 

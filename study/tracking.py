@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 from upath import UPath
 
-from analysis.mlflow_client import open_client, reason, search_all_runs
+from analysis.mlflow_client import open_client, reason, search_all_runs, without_passwords
 from analysis.records import PackRecord, RunDescription, Value
 from study.bulk_tracking import FinishedRun, database_file, insert_runs
 
@@ -43,6 +43,7 @@ class TrackingError(RuntimeError):
 
 def browse_hint(uri: str, study: str) -> str:
     """How to browse a study: an address to open, or a command to type."""
+    uri = without_passwords(uri)
     if uri.startswith(("http://", "https://")):
         return f"{uri} (experiment {study})"
     python = shlex.quote(sys.executable)
@@ -236,7 +237,7 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
         return sink
     except Exception as error:  # whatever the store behind the address raises, it is the address that is at fault
         away = not uri.startswith("sqlite:") and _is_connection(error)
-        raise TrackingError(f"MLflow at {uri} does not answer: {reason(error)}", away) from error
+        raise TrackingError(f"MLflow at {without_passwords(uri)} does not answer: {reason(error)}", away) from error
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
+from analysis.mlflow_client import without_passwords
 from analysis.records import PackRecord, RunDescription
 from study.recording import Recorder
 from study.tracking import TrackingError, TrackingSink, browse_hint, open_sink
@@ -178,3 +179,20 @@ def test_whatever_a_store_raises_is_reported(uri: str, tmp_path: Path, monkeypat
 
 def _fail(*_: object) -> None:
     raise OSError("away")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://me:secret@host/mlflow", "postgresql://me:***@host/mlflow"),
+        ("http://me:se:cr/et@host:5000 is away", "http://me:***@host:5000 is away"),
+        ("http://host:5000 and me@host", "http://host:5000 and me@host"),
+        ("sqlite:////data/mlflow.db", "sqlite:////data/mlflow.db"),
+    ],
+)
+def test_passwords_are_never_shown(text: str, shown: str) -> None:
+    assert without_passwords(text) == shown
+    assert "secret" not in browse_hint("postgresql://me:secret@host/mlflow", "s")
+    with pytest.raises(TrackingError) as failed:
+        open_sink("nonsense://me:secret@host", "s")
+    assert "secret" not in str(failed.value)
