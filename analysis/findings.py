@@ -11,6 +11,7 @@ import pandas as pd
 import scipy
 
 from analysis.claims import Claim, judge_claims, read_claims
+from analysis.loading import UNKNOWN_DEVICE
 from analysis.overall import overall_verdicts
 from analysis.pairing import LOSSES, repeats, settings, unmatched_conditions
 from analysis.slices import slice_verdicts
@@ -81,7 +82,12 @@ def _doubts(runs: pd.DataFrame) -> list[str]:
     doubts = []
     versions = sorted(runs["code_version"].unique())
     if len(versions) > 1:
-        doubts.append(f"The runs were trained by different versions of the code: {', '.join(versions)}.")
+        doubts.append(
+            f"The runs were trained by different versions of the code or its libraries: {', '.join(versions)}."
+        )
+    devices = sorted(set(runs["device"]) - {UNKNOWN_DEVICE})
+    if len(devices) > 1:
+        doubts.append(f"The runs were trained on devices that agree within rounding only: {', '.join(devices)}.")
     for dataset, part in settings(runs).items():
         absent = [loss for loss in LOSSES if loss not in set(part["loss"])]
         if absent:
@@ -106,6 +112,7 @@ def _provenance(runs: pd.DataFrame) -> dict[str, list[str]]:
     digests = runs[["dataset", "data_digest"]].drop_duplicates().sort_values(["dataset", "data_digest"])
     return {
         "code version": sorted(runs["code_version"].unique()),
+        "device": sorted(runs["device"].unique()),
         "data digest": [f"{row.dataset} {row.data_digest}" for row in digests.itertuples()],
         "analysed with": [
             f"Python {platform.python_version()}",

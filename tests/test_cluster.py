@@ -11,6 +11,8 @@ import yaml
 from packaging.requirements import Requirement
 from ray.autoscaler._private.util import prepare_config, validate_config
 
+from study.scheduling import GPUS_TO_COME
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -41,6 +43,10 @@ def test_the_head_trains_nothing_and_the_workers_are_preemptible_gpus(cluster: d
     assert nodes[cluster["head_node_type"]]["resources"] == {"CPU": 0}
     assert nodes["gpu_worker"]["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
     assert nodes["gpu_worker"]["min_workers"] == 0
+
+
+def test_packs_are_shaped_for_as_many_gpus_as_may_come(cluster: dict[str, Any]) -> None:
+    assert cluster["max_workers"] == cluster["available_node_types"]["gpu_worker"]["max_workers"] == GPUS_TO_COME
 
 
 def test_no_server_of_the_cluster_is_open_to_the_world(cluster: dict[str, Any]) -> None:

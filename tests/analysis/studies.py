@@ -55,6 +55,7 @@ def simulated_runs(
                 "pack": "p",
                 "code_version": "1",
                 "data_digest": dataset,
+                "device": "cpu",
             }
             row.update({metric.column: value for metric in METRICS})
             row["val/map_at_r"] = value

@@ -32,6 +32,11 @@ def recorded(storage: Path, *runs: RunDescription, points: list[tuple[str, str, 
     write_record(records_folder(storage, "s"), PackRecord("p", 1, 2, runs, frame))
 
 
+def test_a_run_from_before_devices_were_recorded_was_trained_on_an_unknown_one(tmp_path: Path) -> None:
+    recorded(tmp_path, described("old"))
+    assert load_study("s", tmp_path)["device"].tolist() == ["unknown"]
+
+
 @pytest.mark.parametrize("missing", ["dataset", "margin", "normalized", "diverged", "data_digest"])
 def test_a_run_that_does_not_say_what_it_is_stays_out_with_a_warning(missing: str, tmp_path: Path) -> None:
     recorded(tmp_path, described("good"), described("bad", leave_out=missing))

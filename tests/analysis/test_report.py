@@ -71,7 +71,7 @@ def test_sentence_24_every_figure_has_n_interval_p_correction_and_origin(tmp_pat
     assert content["study"] == "s"
     analysed = content["provenance"].pop("analysed with")
     assert [name.partition(" ")[0] for name in analysed] == ["Python", "numpy", "scipy", "pandas"]
-    assert content["provenance"] == {"code version": ["1"], "data digest": ["a a", "b b"]}
+    assert content["provenance"] == {"code version": ["1"], "device": ["cpu"], "data digest": ["a a", "b b"]}
     text = (tmp_path / "report.md").read_text()
     assert "Holm's correction runs within each estimand, family" in text
     assert "data digest: a a, b b" in text
@@ -193,12 +193,15 @@ def test_sentence_11_and_20_the_report_shows_effects_and_censoring() -> None:
     assert "censored at the last epoch: 0% of its runs, 0% of the contrastive loss's" in text
 
 
-def test_versions_and_unmatched_conditions_are_doubts_that_the_report_names() -> None:
+def test_versions_devices_and_unmatched_conditions_are_doubts_that_the_report_names() -> None:
     runs = simulated_runs(np.random.default_rng(10))
     runs.loc[runs["seed"] > 5, "code_version"] = "2"
+    runs.loc[runs["seed"] == 1, "device"] = "NVIDIA H100"
+    runs.loc[runs["seed"] == 2, "device"] = "unknown"
     runs = runs[~((runs["loss"] == "triplet") & (runs["miner"] == "hard"))]
     text = report_text(find("s", runs))
-    assert "different versions of the code: 1, 2" in text
+    assert "different versions of the code or its libraries: 1, 2" in text
+    assert "devices that agree within rounding only: NVIDIA H100, cpu" in text
     assert "exist for one loss only and stay out: contrastive hard margin=0.2 lr=0.001" in text
 
 
