@@ -36,7 +36,7 @@ def on_cluster(backbone: str, model: torch.nn.Module, share: float) -> Network:
     """
     state = ray.put(model.state_dict())
     actor_class = ray.remote(_Embedder).options(
-        num_cpus=CPUS_PER_PACK, num_gpus=share, max_restarts=RESTARTS, max_task_retries=RESTARTS
+        num_cpus=CPUS_PER_PACK, num_gpus=share, max_restarts=RESTARTS, max_task_retries=-1
     )
 
     def network(batches: Iterator[Tensor]) -> Iterator[Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 
 import pytest
 import torch
+from ray.cluster_utils import Cluster
 from torch import Tensor
 from torchvision.models import get_model
 
+from study import session
 from study.config import load_config
 from study.preparation import here, is_prepared, prepare
 from study.readings import Reading, find_readings
@@ -110,3 +113,36 @@ def test_a_network_that_fails_is_one_line() -> None:
     with pytest.raises(ClusterError, match=r"resnet18 does not run on the cluster \(.*Missing key") as caught:
         list(network(iter([torch.zeros(1, 3, 64, 64)])))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("share", "cuda", "remote"), [(0.25, False, True), (0.0, False, False), (0.25, True, False)])
+def test_a_backbone_runs_on_the_cluster_where_only_that_has_a_gpu(
+    share: float, cuda: bool, remote: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    place = session._place(share)
+    assert (place is not here) == remote
+    if isinstance(place, partial):
+        assert (place.func, place.keywords) == (on_cluster, {"share": share})
+
+
+@pytest.mark.faults
+def test_features_that_a_node_takes_with_it_are_made_again_on_another() -> None:
+    disconnect()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        connect(cluster.address)
+        first = cluster.add_node(num_cpus=1)
+        model = load_backbone("resnet18", None)  # its features of 64 images are too many to travel without the store
+        given = [torch.full((64, 3, 32, 32), float(number)) for number in range(12)]
+        received = []
+        for embedded in on_cpu("resnet18", model)(iter(given)):
+            received.append(embedded)
+            if len(received) == 4:
+                time.sleep(2)  # till those in flight are made
+                cluster.add_node(num_cpus=1)
+                cluster.remove_node(first, allow_graceful=False)
+        assert torch.equal(torch.cat(received), torch.cat(list(here("resnet18", model)(iter(given)))))
+    finally:
+        disconnect()
+        cluster.shutdown()
