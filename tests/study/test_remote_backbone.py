@@ -108,6 +108,7 @@ def test_a_broken_image_is_named_and_leaves_nothing_on_the_cluster(readings: lis
     assert not is_prepared(readings[0], tmp_path / "cache")
 
 
+@pytest.mark.faults
 def test_a_network_that_fails_is_one_line() -> None:
     network = on_cpu("resnet18", load_backbone(BACKBONE, None))
     with pytest.raises(ClusterError, match=r"resnet18 does not run on the cluster \(.*Missing key") as caught:
