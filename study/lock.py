@@ -115,8 +115,11 @@ def _outlive(file: UPath) -> None:
     first = _read(file)
     if first is None:
         return
-    watched = f"{file.parent} has the lease of {_holder(first)}: waiting up to {EXPIRED:.0f} s to see if that is alive"
-    print(watched, file=sys.stderr, flush=True)
+    print(
+        f"the study has a lease of {_holder(first)}: waiting up to {EXPIRED:.0f} s to see whether that is alive",
+        file=sys.stderr,
+        flush=True,
+    )
     dead = time.monotonic() + EXPIRED
     while time.monotonic() < dead:
         time.sleep(LOOKED)

@@ -97,7 +97,7 @@ def test_the_lease_of_a_dead_session_is_taken_over_after_a_while(
         assert time.monotonic() - started >= lock.EXPIRED
         still_ours()
     assert lease(folder) is None
-    assert "the lease of elsewhere, process 7" in capsys.readouterr().err
+    assert "a lease of elsewhere, process 7" in capsys.readouterr().err
 
 
 def test_what_is_no_lease_is_that_of_a_dead_session(folder: UPath) -> None:
