@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -69,8 +70,8 @@ def load_study(name: str, storage: str | Folder = "results", tracking_uri: str |
         ``frame.attrs["warnings"]``: a run that lacks a parameter or a tag is left out with one.
 
     Raises:
-        StudyNotFoundError: If `name` can be no study's, there is no such study, it has no runs, or MLflow does not
-            answer.
+        StudyNotFoundError: If `name` can be no study's, there is no such study, it has no runs, or MLflow or a remote
+            storage does not answer.
 
     Examples:
         >>> runs = load_study("demo")
@@ -83,7 +84,14 @@ def load_study(name: str, storage: str | Folder = "results", tracking_uri: str |
             "a letter or digit first, no '.' or '.db' last"
         )
     if tracking_uri is None:
-        rows, warnings = _from_records(records_folder(storage, name))
+        folder = records_folder(storage, name)
+        try:
+            rows, warnings = _from_records(folder)
+        except Exception as error:
+            if isinstance(folder, Path):
+                raise
+            # The packages of remote file systems raise many kinds; the address is at fault.
+            raise StudyNotFoundError(f"{folder} cannot be read: {reason(error)}") from error
         place = f"{storage}/{name}"
     else:
         rows, warnings = _from_mlflow(name, tracking_uri)

@@ -138,6 +138,8 @@ def read_record(path: Folder) -> PackRecord:
 def read_records(folder: Folder) -> Iterator[PackRecord | BrokenRecordError]:
     """All records of a folder in order of name; a broken one comes as its error."""
     folder = UPath(folder)
+    if not isinstance(folder, Path):
+        folder.fs.invalidate_cache()  # what this process has listed before may be long past
     for path in sorted(folder.glob("[!.]*.parquet"), key=str) if folder.is_dir() else ():
         try:
             yield read_record(path)

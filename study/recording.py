@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.records import Folder, PackRecord, RunDescription, write_record
 from study.grid import Run
 from study.packing import pack_id
+from study.storage import storage_errors
 from study.tracking import TrackingError, TrackingSink
 from trainables.history import History, Sketch
 
@@ -120,12 +121,8 @@ class Recorder:
         Raises:
             OSError: If it cannot be written.
         """
-        try:
+        with storage_errors(self._folder):
             write_record(self._folder, record)
-        except OSError:
-            raise
-        except Exception as error:  # the packages of remote file systems raise what they like
-            raise OSError(f"{self._folder}: {error}") from error
         self._queue.put(record)
 
     def add_recorded(self, record: PackRecord) -> None:

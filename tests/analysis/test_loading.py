@@ -107,3 +107,14 @@ def test_what_can_be_no_studys_name_is_not_found(name: str, tmp_path: Path) -> N
     assert not is_study_name(name)
     with pytest.raises(StudyNotFoundError, match="is no study name"):
         load_study(name, tmp_path / "a")
+
+
+def test_whatever_a_remote_storage_raises_is_one_kind_of_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(folder: object) -> None:
+        raise RuntimeError("no such host")
+
+    monkeypatch.setattr("analysis.loading.read_records", away)
+    with pytest.raises(StudyNotFoundError, match="memory://bucket/s/records cannot be read: no such host"):
+        load_study("s", "memory://bucket")
+    with pytest.raises(RuntimeError, match="no such host"):
+        load_study("s", "results")
