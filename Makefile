@@ -17,7 +17,7 @@ test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 faults: install
-	$(BIN)/python -m pytest -m faults -n 2 --durations=5
+	$(BIN)/python -m pytest -m faults -n 3 --durations=5
 
 install: $(VENV)/.installed
 

@@ -54,9 +54,20 @@ class Session:
                 continue
         return found
 
+    def until(self, what: Callable[[], object]) -> None:
+        """Waits until something is true, while this session is at work."""
+
+        def over() -> bool:
+            if not what():
+                assert self.process.poll() is None, self.process.communicate()
+                return False
+            return True
+
+        wait_for(over)
+
     def kill(self) -> None:
         """Ends the driver as a power cut would."""
-        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.kill()
         self.process.communicate()
 
 
@@ -95,7 +106,7 @@ def run_to_end(*options: str, **environment: str) -> str:
     return output
 
 
-def wait_for(what: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 120) -> None:
     """Waits until something is true."""
     end = time.monotonic() + seconds
     while not what():

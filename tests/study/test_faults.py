@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from analysis import load_study
 from study.sync import main as sync
@@ -35,10 +36,14 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    storage = tmp_path_factory.mktemp("undisturbed")
-    run_to_end(*options, "--storage", str(storage))
-    assert not list((storage / "s" / "checkpoints").iterdir())
+def undisturbed(options: list[str], tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> pd.DataFrame:
+    """Trained once for all of pytest's processes."""
+    base = tmp_path_factory.getbasetemp()
+    storage = (base if worker_id == "master" else base.parent) / "undisturbed"
+    with FileLock(f"{storage}.lock"):
+        if not storage.exists():
+            run_to_end(*options, "--storage", str(storage))
+            assert not list((storage / "s" / "checkpoints").iterdir())
     return table("s", storage)
 
 
@@ -76,7 +81,7 @@ def test_a_driver_killed_at_10_random_moments_ends_with_the_same_results(
 
 def test_a_trial_whose_process_is_killed_goes_on(options: list[str], undisturbed: pd.DataFrame, tmp_path: Path) -> None:
     session = Session(*options, "--storage", str(tmp_path))
-    wait_for(lambda: list((tmp_path / "s").glob("checkpoints/[!.]*")))
+    session.until(lambda: list((tmp_path / "s").glob("checkpoints/[!.]*")))
     for process in session.left_behind("ray::ImplicitFunc"):
         os.kill(process, signal.SIGKILL)
     status, _, errors = session.ends()
@@ -93,7 +98,7 @@ def test_a_node_that_dies_and_one_that_joins_late_change_nothing(
     try:
         first = cluster.add_node(num_cpus=1)
         session = Session(*options, "--storage", str(tmp_path), "--address", cluster.address)
-        wait_for(lambda: list((tmp_path / "s").glob("checkpoints/[!.]*")))
+        session.until(lambda: list((tmp_path / "s").glob("checkpoints/[!.]*")))
         cluster.add_node(num_cpus=1)
         cluster.remove_node(first, allow_graceful=False)
         status, _, errors = session.ends()
@@ -105,7 +110,7 @@ def test_a_node_that_dies_and_one_that_joins_late_change_nothing(
 
 def test_ctrl_c_ends_within_5_seconds_and_leaves_no_process(options: list[str], tmp_path: Path) -> None:
     session = Session(*options, "--storage", str(tmp_path))
-    wait_for(lambda: list((tmp_path / "s").glob("records/*.parquet")))
+    session.until(lambda: list((tmp_path / "s").glob("records/*.parquet")))
     started = time.monotonic()
     os.killpg(session.process.pid, signal.SIGINT)
     status, _, errors = session.ends()
@@ -136,9 +141,9 @@ def test_a_server_that_goes_away_in_the_middle_loses_nothing(
     try:
         wait_for(server.answers)
         session = Session(*options, "--storage", str(tmp_path), "--tracking-uri", uri)
-        wait_for(lambda: list((tmp_path / "s").glob("records/*.parquet")))
+        session.until(lambda: list((tmp_path / "s").glob("records/*.parquet")))
         server.stop()
-        wait_for(lambda: len(list((tmp_path / "s").glob("records/*.parquet"))) >= 4)
+        session.until(lambda: len(list((tmp_path / "s").glob("records/*.parquet"))) >= 4)
         server = Server(f"sqlite:///{tmp_path / 'server.db'}", port, tmp_path / "artifacts")
         wait_for(server.answers)
         session.ends()
@@ -196,7 +201,7 @@ def test_a_full_disk_is_one_line_and_the_study_goes_on_when_there_is_room(
 
 def test_two_sessions_on_one_study_are_one_too_many(options: list[str], tmp_path: Path) -> None:
     first = Session(*options, "--storage", str(tmp_path))
-    wait_for(lambda: (tmp_path / "s" / ".lock").exists())
+    first.until(lambda: (tmp_path / "s" / ".lock").exists())
     time.sleep(1)
     status, _, errors = Session(*options, "--storage", str(tmp_path)).ends()
     assert status == 2
@@ -235,7 +240,7 @@ def test_a_study_in_an_object_store_goes_on_from_there(
             wait_for(made)
             session = Session(*options, *place)
             bucket = s3fs.S3FileSystem()
-            wait_for(lambda: bucket.glob("bucket/results/s/checkpoints/*", refresh=True))
+            session.until(lambda: bucket.glob("bucket/results/s/checkpoints/*", refresh=True))
             status, _, errors = Session(*options, *place).ends()
             assert (status, "is at work on" in errors) == (2, True)
             session.kill()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
+import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -137,22 +135,25 @@ def test_the_same_command_again_only_reports(storage: Path) -> None:
     assert len(mlflow_runs(storage)) == 37
 
 
-def test_more_seeds_train_the_missing_runs_alone_and_reproduce_bit_for_bit(storage: Path, tmp_path: Path) -> None:
-    """A study grown from 2 seeds to 8, in packs of another size, equals the one that was run at once."""
-    assert study(tmp_path, "--seeds", "2").returncode == 0
-    grown = study(tmp_path, "--seeds", "8", "--pack-size", "5")
-    assert grown.returncode == 0
-    assert "8 are recorded already" in grown.stdout
+def test_what_is_missing_alone_is_trained_and_mlflow_filled_and_both_are_the_same_bit_for_bit(
+    storage: Path, tmp_path: Path
+) -> None:
+    """Half of the runs come from the records, half are trained anew, in packs of another size."""
+    records = tmp_path / "small" / "records"
+    shutil.copytree(storage / "small" / "records", records)
+    for record in sorted(records.iterdir())[::2]:
+        record.unlink()
+    kept = len(load_study("small", tmp_path))
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    grown = study(tmp_path, "--seeds", "8", "--pack-size", "5", "--tracking-uri", uri)
+    assert grown.returncode == 0, grown.stderr
+    assert 0 < kept < 32
+    assert f"{kept} are recorded already" in grown.stdout
     at_once = load_study("small", storage).drop(columns="pack")
     pd.testing.assert_frame_equal(load_study("small", tmp_path).drop(columns="pack"), at_once, check_exact=True)
+    in_mlflow = load_study("small", tracking_uri=uri).drop(columns="pack")
+    pd.testing.assert_frame_equal(in_mlflow, at_once, check_exact=True)
     assert sum(run.data.tags["level"] == "run" for run in mlflow_runs(tmp_path)) == 32
-
-
-def test_mlflow_is_refilled_from_the_records(storage: Path, tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path / 'fresh.db'}"
-    assert study(storage, "--seeds", "8", "--tracking-uri", uri).returncode == 0
-    refilled = load_study("small", tracking_uri=uri)
-    pd.testing.assert_frame_equal(refilled, load_study("small", storage), check_exact=True)
 
 
 def test_the_report_can_be_rebuilt(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,32 +210,9 @@ def test_too_few_seeds_are_warned_of_with_the_figure(tmp_path: Path, capsys: pyt
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    missing = study(tmp_path, "--seeds", "8", "--address", "127.0.0.1:9")
-    assert missing.returncode == 2
-    assert "error: --address: nobody listens at '127.0.0.1:9'" in missing.stderr
-
-
-def test_ctrl_c_stops_says_how_to_go_on_and_keeps_what_is_recorded(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "study.run", *SMALL, "--storage", str(tmp_path), "--name", "small"]
-    process = subprocess.Popen(
-        [*command, "--seeds", "8", "--epochs", "150", "--pack-size", "1"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    records = tmp_path / "small" / "records"
-    for _ in range(600):
-        if list(records.glob("*.parquet")):
-            break
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "the same command goes on from what is recorded" in errors
-    assert "Traceback" not in errors
-    assert list(records.glob("*.parquet"))
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SMALL, "--storage", str(tmp_path), "--seeds", "8", "--address", "127.0.0.1:9"]) == 2
+    assert "error: --address: nobody listens at '127.0.0.1:9'" in capsys.readouterr().err
 
 
 def test_the_environment_stands_below_a_file_and_an_option(
