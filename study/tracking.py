@@ -7,6 +7,7 @@ changes nothing.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import tempfile
@@ -220,7 +221,10 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
     Raises:
         TrackingError: If the address does not answer or cannot be written.
     """
+    database = database_file(uri)
     try:
+        if database is not None and not database.exists():
+            _make_database(database)
         client = open_client(uri)
         experiment = client.get_experiment_by_name(study)
         if experiment is not None and experiment.lifecycle_stage == "deleted":
@@ -230,7 +234,7 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
             experiment_id = client.create_experiment(study, artifact_location=place, tags=KIND_TAGS)
         else:
             experiment_id = experiment.experiment_id
-        sink = TrackingSink(client, experiment_id, study, database_file(uri))
+        sink = TrackingSink(client, experiment_id, study, database)
         runs = search_all_runs(client, experiment_id)
         for run in sorted(runs, key=lambda run: run.info.status != "FINISHED"):  # of a run there twice, keep that one
             sink.learn(run)
@@ -238,6 +242,22 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
     except Exception as error:  # whatever the store behind the address raises, it is the address that is at fault
         away = not uri.startswith("sqlite:") and _is_connection(error)
         raise TrackingError(f"MLflow at {without_passwords(uri)} does not answer: {reason(error)}", away) from error
+
+
+def _make_database(database: Path) -> None:
+    """Makes MLflow's file, which is there whole or not at all: MLflow cannot go on from tables that are half made."""
+    partial = database.with_name(f".{database.name}.{os.getpid()}.partial")
+    try:
+        partial.unlink(missing_ok=True)
+        open_client(f"sqlite:///{partial}").search_experiments(max_results=1)
+        try:
+            os.link(partial, database)
+        except FileExistsError:  # another study of the same storage was quicker
+            pass
+        except OSError:  # a disk without hard links
+            partial.rename(database)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -24,15 +24,17 @@ from tests.study.processes import Server, Session, assert_in_mlflow_once, free_p
 
 pytestmark = pytest.mark.faults
 
-LONG = ["--name", "s", "--seeds", "8", "--epochs", "40", "--pack-size", "4"]
+SEEDS = 5
+RUNS = 4 * SEEDS  # in twice four packs, by loss and miner
 
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A study of 32 runs in 8 packs, with a snapshot at almost every report."""
+    """A small study with a snapshot at almost every report."""
     file = tmp_path_factory.mktemp("config") / "often.yaml"
     file.write_text("checkpoint_seconds: 0.2\n")
-    return [*LONG, "--config", str(file)]
+    size = ["--seeds", str(SEEDS), "--epochs", "40", "--pack-size", "3"]
+    return ["--name", "s", *size, "--config", str(file)]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def _in_training(session: Session, storage: Path, since: float) -> bool:
 
 def assert_same(storage: Path, undisturbed: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(table("s", storage), undisturbed, check_exact=True)
-    assert_in_mlflow_once("s", f"sqlite:///{storage / 'mlflow.db'}", 32)
+    assert_in_mlflow_once("s", f"sqlite:///{storage / 'mlflow.db'}", RUNS)
 
 
 def test_a_driver_killed_at_10_random_moments_ends_with_the_same_results(
@@ -129,7 +131,7 @@ def port() -> int:
 
 def assert_filled_by_sync(storage: Path, uri: str, undisturbed: pd.DataFrame) -> None:
     assert sync(["--name", "s", "--storage", str(storage), "--tracking-uri", uri]) == 0
-    assert_in_mlflow_once("s", uri, 32)
+    assert_in_mlflow_once("s", uri, RUNS)
     pd.testing.assert_frame_equal(load_study("s", tracking_uri=uri).drop(columns="pack"), undisturbed, check_exact=True)
 
 
@@ -180,7 +182,7 @@ def test_a_full_disk_is_one_line_and_the_study_goes_on_when_there_is_room(
     try:
         database = f"sqlite:///{tmp_path.parent / 'mlflow.db'}"
         filler = tmp_path / "filler"
-        filler.write_bytes(b"x" * (2**21 - 180_000))
+        filler.write_bytes(b"x" * (2**21 - 130_000))
         status, _, errors = Session(*options, "--storage", str(tmp_path), "--tracking-uri", database).ends()
         assert status == 2
         lines = [line for line in errors.splitlines() if line.startswith("error:")]
@@ -194,7 +196,7 @@ def test_a_full_disk_is_one_line_and_the_study_goes_on_when_there_is_room(
         output = run_to_end(*options, "--storage", str(tmp_path), "--tracking-uri", database)
         assert f"{len(kept)} are recorded already" in output
         pd.testing.assert_frame_equal(table("s", tmp_path), undisturbed, check_exact=True)
-        assert_in_mlflow_once("s", database, 32)
+        assert_in_mlflow_once("s", database, RUNS)
     finally:
         subprocess.run(["umount", str(tmp_path)], check=False)
 
@@ -253,4 +255,4 @@ def test_a_study_in_an_object_store_goes_on_from_there(
             assert "Nothing to train" in run_to_end(*options, *place)
         finally:
             store.kill()
-    assert_in_mlflow_once("s", f"sqlite:///{tmp_path / 'mlflow.db'}", 32)
+    assert_in_mlflow_once("s", f"sqlite:///{tmp_path / 'mlflow.db'}", RUNS)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +12,7 @@ from analysis.mlflow_client import without_passwords
 from analysis.records import PackRecord, RunDescription
 from study.recording import Recorder
 from study.tracking import TrackingError, TrackingSink, browse_hint, open_sink
+from tests.study.processes import wait_for
 
 PARAMS: dict[str, str | int | float] = {
     "dataset": "digits",
@@ -196,3 +199,15 @@ def test_passwords_are_never_shown(text: str, shown: str) -> None:
     with pytest.raises(TrackingError) as failed:
         open_sink("nonsense://me:secret@host", "s")
     assert "secret" not in str(failed.value)
+
+
+def test_a_database_whose_making_was_cut_off_is_made_anew(tmp_path: Path) -> None:
+    database = tmp_path / "mlflow.db"
+    code = f"from study.tracking import open_sink; open_sink('sqlite:///{database}', 's')"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    wait_for(lambda: list(tmp_path.glob(".mlflow.db*")) or process.poll() is not None)
+    process.kill()
+    process.wait()
+    assert not database.exists()
+    open_sink(f"sqlite:///{database}", "s").write(record(["a"]))
+    assert len(runs_of(f"sqlite:///{database}")) == 1
