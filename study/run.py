@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -87,7 +88,8 @@ def _help(name: str) -> str:
 
 def _leave(status: int) -> NoReturn:
     """Ends the process without unloading torch, Ray and MLflow, which takes seconds; all files are written."""
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # whoever read it has left
+        sys.stderr.flush()
     os._exit(status)
 
 
