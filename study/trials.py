@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 
 from trainables.history import History
@@ -95,7 +94,13 @@ def deaths_by_memory_are_deaths() -> Iterator[None]:
 
     Tune knows errors of actors and of their tasks; for this one, which is neither, it would end the whole experiment.
     """
-    known = RayActorManager._actor_task_failed
+    try:
+        from ray.air.execution._internal import RayActorManager
+
+        known = RayActorManager._actor_task_failed
+    except (ImportError, AttributeError):  # no promise of Ray's: where it has gone, such a death ends the session
+        yield
+        return
 
     def failed(manager: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
         if isinstance(exception, OutOfMemoryError):
