@@ -33,7 +33,7 @@ def search_all_runs(client: Any, experiment: str, condition: str = "") -> list[A
 
 def reason(error: BaseException) -> str:
     """An error of a store in one line of bounded length, without passwords."""
-    return without_passwords(" ".join(str(error).split())[:300]) or type(error).__name__
+    return without_passwords(" ".join(str(error).split()))[:300] or type(error).__name__
 
 
 def without_passwords(text: str) -> str:

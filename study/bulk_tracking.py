@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 NAME_TAG = "mlflow.runName"  # MLflow's own, which it sets beside the name
-_LOCKED_SECONDS = 30.0  # that another program, such as MLflow's interface, may keep the file to itself
+_LOCKED_SECONDS = 3.0  # that another program may keep the file to itself; Ctrl-C waits as long
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,9 @@ def insert_runs(database: Path, example: str, runs: Sequence[FinishedRun]) -> bo
     Returns:
         Whether they are there; if not, nothing has changed.
     """
+    existing = f"file:{quote(str(database.absolute()))}?mode=rw"
     try:
-        with closing(sqlite3.connect(database, timeout=_LOCKED_SECONDS)) as connection, connection:
+        with closing(sqlite3.connect(existing, uri=True, timeout=_LOCKED_SECONDS)) as connection, connection:
             connection.row_factory = sqlite3.Row
             found = connection.execute("SELECT * FROM runs WHERE run_uuid = ?", (example,)).fetchone()
             if found is None or (found["status"], found["lifecycle_stage"]) != ("FINISHED", "active"):

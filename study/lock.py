@@ -24,7 +24,7 @@ RENEWED = 5.0  # seconds between two renewals of a lease
 EXPIRED = 20.0  # seconds without one after which a lease is that of a session that died
 LOOKED = 1.0  # seconds between two looks at another's lease
 SETTLED = 2.0  # seconds that sessions which start together take to see whose lease was written last
-_LEFT = 2.0  # seconds for which a session that ends waits for a renewal under way
+_LEFT = 2.0  # seconds for which a session that ends waits for its lease to go
 
 
 class LockedError(OSError):
@@ -83,6 +83,13 @@ def _lease(file: UPath) -> Iterator[Callable[[], None]]:
                     return
                 renew(count)
 
+    def leave() -> None:
+        keeper.join()  # else its last renewal might bring back what is removed here
+        with contextlib.suppress(OSError):  # what stays here is that of a session that died
+            if not other():
+                with storage_errors(file):
+                    file.unlink(missing_ok=True)
+
     def still_ours() -> None:
         if successor:
             raise LockedError(f"{successor}, which saw no sign of this session for {EXPIRED:.0f} s and took over,")
@@ -98,11 +105,10 @@ def _lease(file: UPath) -> Iterator[Callable[[], None]]:
         yield still_ours
     finally:
         left.set()
-        keeper.join(_LEFT)  # else its last renewal might bring back what is removed here
-        with contextlib.suppress(OSError):  # what stays here is that of a session that died
-            if not other():
-                with storage_errors(file):
-                    file.unlink(missing_ok=True)
+        # Storage that is away must not keep the session from its end.
+        leaver = threading.Thread(target=leave, name="leave", daemon=True)
+        leaver.start()
+        leaver.join(_LEFT)
 
 
 def _outlive(file: UPath) -> None:

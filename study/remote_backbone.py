@@ -15,6 +15,7 @@ from torch import Tensor
 
 from study.scheduling import CPUS_PER_PACK, ClusterError
 from trainables.backbones import Network, embed, load_backbone
+from trainables.provenance import code_version
 
 IN_FLIGHT = 4  # batches of some 40 MB: enough to keep the network busy, few enough for any object store
 RESTARTS = 20  # of the actor, whose process or preemptible machine may die
@@ -46,7 +47,7 @@ def on_cluster(backbone: str, model: torch.nn.Module, share: float) -> Network:
         try:
             for batch in batches:
                 sent = ray.put(batch.numpy())
-                waiting.append((sent, actor.embed.remote(backbone, [state], sent)))
+                waiting.append((sent, actor.embed.remote(backbone, [state], sent, code_version())))
                 if len(waiting) == IN_FLIGHT:
                     yield _next(waiting)
             while waiting:
@@ -73,14 +74,22 @@ class _Embedder:
 
     _model: torch.nn.Module | None = None
 
-    def embed(self, backbone: str, state: list[Any], batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def embed(
+        self, backbone: str, state: list[Any], batch: npt.NDArray[np.float32], version: str
+    ) -> npt.NDArray[np.float32]:
         """Features [B, F] of a batch [B, 3, H, W].
 
         Args:
             backbone: Its name.
             state: A reference to the network's state dict; in a list, Ray leaves it to be fetched here, once.
             batch: The batch.
+            version: Of the driver's code and libraries.
+
+        Raises:
+            RuntimeError: If those of this node are others.
         """
+        if version != code_version():
+            raise RuntimeError(f"a node has version {code_version()}, this session {version}: install the same on both")
         device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
         if self._model is None:
             model = load_backbone(backbone, None)

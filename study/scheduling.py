@@ -177,4 +177,4 @@ def _reason(error: BaseException | None) -> str:
     if error is None:
         return "it brought no result"
     last_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
-    return f"its process or its machine died more than {DEATHS} times ({last_line[:200]})"
+    return f"its process did not start, or died, more than {DEATHS} times ({last_line[:200]})"

@@ -15,7 +15,7 @@ from functools import partial
 import torch
 
 from analysis.loading import StudyNotFoundError
-from analysis.mlflow_client import without_passwords
+from analysis.mlflow_client import reason, without_passwords
 from analysis.records import records_folder
 from analysis.report import build_report, report_folder
 from study.checkpoints import CheckpointFolder, fingerprint
@@ -172,6 +172,8 @@ def _opened(opening: Future[TrackingSink]) -> TrackingSink | None:
 @contextmanager
 def _ray(config: StudyConfig) -> Iterator[float]:
     """Ray for as long as it is needed, with the share of a GPU that each pack takes there."""
+    from ray.exceptions import RayError
+
     from study.scheduling import ClusterError, connect, disconnect, gpu_share
 
     try:
@@ -179,6 +181,8 @@ def _ray(config: StudyConfig) -> Iterator[float]:
         yield gpu_share(config.gpus_per_pack, local=config.address is None)
     except ClusterError as error:
         raise StudyError(f"--address: {error}") from None
+    except RayError as error:
+        raise StudyError(f"Ray failed ({reason(error)}); what is recorded stays: run the same command again") from None
     finally:
         disconnect()
 
@@ -240,7 +244,7 @@ def _train(
         progress.close()
     seconds_each = busy_seconds / max(trained, 1)
     print(f"Trained {trained} runs in {duration(time.monotonic() - started)}, {seconds_each:.3g} s a run and worker")
-    return [f"{_name(packs[position])} failed: {reason}" for position, reason in failed]
+    return [f"{_name(packs[position])} failed: {why}" for position, why in failed]
 
 
 def _name(pack: PackRuns) -> str:

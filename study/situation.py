@@ -25,6 +25,9 @@ class StudyError(RuntimeError):
     """Why a study cannot go on, in one line."""
 
 
+_BUCKETS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss"}
+
+
 @dataclass(frozen=True)
 class Situation:
     """What a study wants and what it has.
@@ -68,7 +71,7 @@ def connect_mlflow(config: StudyConfig) -> TrackingSink:
 def check_storage(folder: Path | UPath) -> None:
     """Makes a study's folder and sees that it can be written.
 
-    At a remote address nothing above it is made: a typing error must not make a bucket.
+    In an object store nothing above it is made: a typing error must not make a bucket.
 
     Raises:
         StudyError: If it cannot be made or written.
@@ -77,7 +80,7 @@ def check_storage(folder: Path | UPath) -> None:
     local = isinstance(folder, Path)
     try:
         with storage_errors(folder):
-            folder.mkdir(parents=local, exist_ok=True)
+            folder.mkdir(parents=UPath(folder).protocol not in _BUCKETS, exist_ok=True)
             probe.write_bytes(b"x")
             probe.unlink()
     except OSError as error:

@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ConfigError(f"no study {config.name!r} in {config.storage}")
         with only_session(folder):
             print(fill(config))
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from there", file=sys.stderr)
+        return 130
     except LockedError as error:
         print(f"error: {error} is at work on {folder}: MLflow is filled when it ends", file=sys.stderr)
         return 2

@@ -246,16 +246,16 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
 
 def _make_database(database: Path) -> None:
     """Makes MLflow's file, which is there whole or not at all: MLflow cannot go on from tables that are half made."""
-    partial = database.with_name(f".{database.name}.{os.getpid()}.partial")
+    partial = database.with_name(f".{database.name}.{uuid.uuid4().hex}.partial")
     try:
-        partial.unlink(missing_ok=True)
         open_client(f"sqlite:///{partial}").search_experiments(max_results=1)
         try:
             os.link(partial, database)
         except FileExistsError:  # another study of the same storage was quicker
             pass
         except OSError:  # a disk without hard links
-            partial.rename(database)
+            if not database.exists():
+                partial.rename(database)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -72,11 +72,11 @@ class Listener(tune.Callback):  # type: ignore[misc]
         """Tune's hook: a trial has failed or died, and will be started again.
 
         After a death by memory it trains in smaller pieces. Ray knows of those that it has caused; a process that the
-        kernel ends is gone without a trace, which may have other causes the first time.
+        kernel ends is gone without a trace, which may have other causes unless it comes twice in a row.
         """
-        deaths = Path(trial.error_file).read_text()
-        last = deaths.rpartition("Failure #")[2]
-        if _SHORT_OF_MEMORY in last or (_WITHOUT_A_TRACE in last and deaths.count(_WITHOUT_A_TRACE) > 1):
+        _, *deaths = Path(trial.error_file).read_text().split("Failure #")
+        without_a_trace = len(deaths) > 1 and all(_WITHOUT_A_TRACE in death for death in deaths[-2:])
+        if _SHORT_OF_MEMORY in deaths[-1] or without_a_trace:
             trial.set_config({**trial.config, "pieces": 2 * trial.config["pieces"]})
 
     def _count_failure(self, position: int, trial: Any, error: str) -> None:
