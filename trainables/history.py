@@ -21,7 +21,7 @@ class Sketch:
     label: list[int]
 
 
-@dataclass
+@dataclass(repr=False)  # Tune formats what it is told, and an array's text takes longer than its numbers
 class History:
     """Metrics of K members by epoch, and when a member diverged.
 

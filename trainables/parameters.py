@@ -47,18 +47,3 @@ def stack_parameters(members: Sequence[dict[str, Tensor]], device: torch.device)
         views[name] = view.detach().requires_grad_()
         start += width
     return StackedParameters(values, torch.zeros_like(values), views)
-
-
-def stacked_adam(parameters: StackedParameters, lrs: Sequence[float]) -> torch.optim.Adam:
-    """Adam with a learning rate for each member: neighbours of equal rate form one parameter group.
-
-    Adam works element by element, so stacking changes nothing but the number of calls.
-    """
-    groups, start = [], 0
-    for end in range(1, len(lrs) + 1):
-        if end == len(lrs) or lrs[end] != lrs[start]:
-            block = parameters.values[start:end]
-            block.grad = parameters.gradients[start:end]
-            groups.append({"params": [block], "lr": lrs[start]})
-            start = end
-    return torch.optim.Adam(groups, fused=True)

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainables.adam import stacked_adam
 from trainables.datasets import Dataset
 from trainables.encoders import Encoder, make_encoder
 from trainables.evaluation import LinearProbe, evaluate, linear_accuracy_within, sketch
 from trainables.history import History
 from trainables.loss_decay import PROBE_BATCHES, LossDecay
 from trainables.objective import objective
-from trainables.parameters import StackedParameters, stack_parameters, stacked_adam
+from trainables.parameters import StackedParameters, stack_parameters
 from trainables.placement import PackData, Part, place
 from trainables.snapshots import Snapshot, on
 from trainables.spec import Pack
@@ -99,12 +100,12 @@ class _PackRun:
         self._adam = stacked_adam(self._parameters, [member.lr for member in pack.members])
 
     def state(self) -> dict[str, Any]:
-        return {"parameters": self._parameters.values, "adam": self._adam.state_dict()}
+        return {"parameters": self._parameters.values, "adam": self._adam.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         with torch.no_grad():
             self._parameters.values.copy_(state["parameters"])
-        self._adam.load_state_dict(state["adam"])
+        self._adam.restore(state["adam"])
 
     def train_epoch(self, epoch: int) -> dict[str, Tensor]:
         sums: dict[str, Tensor] = {}
