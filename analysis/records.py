@@ -12,7 +12,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def write_record(folder: Folder, record: PackRecord) -> Folder:
         OSError: If the folder cannot be written; nothing is left behind under the record's name.
     """
     times = {"started": record.started, "finished": record.finished}
-    description = {"pack": record.pack, **times, "runs": [asdict(run) for run in record.runs]}
+    description = {"pack": record.pack, **times, "runs": [vars(run) for run in record.runs]}
     table = pa.Table.from_pandas(record.points, preserve_index=False)
     table = table.replace_schema_metadata({_DESCRIPTION: json.dumps(description).encode()})
     buffer = io.BytesIO()

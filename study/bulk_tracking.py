@@ -7,7 +7,9 @@ example, and where the others do not fit in beside it they are left to the inter
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -42,6 +44,16 @@ class FinishedRun:
     tags: Mapping[str, str]
     params: Mapping[str, str]
     points: Sequence[tuple[str, int, float]]
+
+
+def new_run_ids(count: int) -> list[str]:
+    """Ids of 32 hexadecimal digits in ascending order, the time first and chance behind.
+
+    MLflow's indexes begin with the id or end with it: rows in its order are appended to them, at half the price of
+    scattering them.
+    """
+    milliseconds = f"{time.time_ns() // 1_000_000:012x}"
+    return sorted(milliseconds + secrets.token_hex(10) for _ in range(count))
 
 
 def database_file(uri: str) -> Path | None:

@@ -23,7 +23,7 @@ from upath import UPath
 
 from analysis.mlflow_client import open_client, reason, search_all_runs, without_passwords
 from analysis.records import PackRecord, RunDescription, Value
-from study.bulk_tracking import FinishedRun, database_file, insert_runs
+from study.bulk_tracking import FinishedRun, database_file, insert_runs, new_run_ids
 
 REQUEST_ITEMS = 1000  # the most metrics, parameters and tags that one request of MLflow's may carry
 PARENT_TAG = "mlflow.parentRunId"  # MLflow's own names, as its interface reads them
@@ -134,11 +134,11 @@ class TrackingSink:
         if self.database is None or self._example is None or not fresh:
             return runs
         rows = []
-        for run in fresh:
+        for run_id, run in zip(new_run_ids(len(fresh)), fresh, strict=True):
             name, tags = self._name_and_tags(run, record)
             params = {name: str(value) for name, value in run.params.items()}
             times = record.started, record.finished
-            rows.append(FinishedRun(uuid.uuid4().hex, name, *times, tags, params, _points(points.get(run.key))))
+            rows.append(FinishedRun(run_id, name, *times, tags, params, _points(points.get(run.key))))
         if not insert_runs(self.database, self._example, rows):
             return runs
         self._finished.update({run.key: (row.run_id, _origin(run.tags)) for run, row in zip(fresh, rows, strict=True)})
