@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 import pandas as pd
 
@@ -95,23 +96,24 @@ class Recorder:
     """
 
     def __init__(
-        self, folder: Folder, sink: TrackingSink | None, connect: Callable[[], TrackingSink], pause: float = 10.0
+        self, folder: Folder, opening: Future[TrackingSink], connect: Callable[[], TrackingSink], pause: float = 10.0
     ) -> None:
         """Starts the thread.
 
         Args:
             folder: Of the records.
-            sink: MLflow, if it answers by now.
-            connect: Opens it, or raises `TrackingError`.
+            opening: Brings MLflow, or `TrackingError`; records wait for it.
+            connect: Opens it anew, or raises `TrackingError`.
             pause: Seconds before MLflow is asked again once it has failed.
         """
         self._folder = folder
-        self._sink = sink
+        self._sink: TrackingSink | None = None
+        self._opening = opening
         self._connect = connect
         self._pause = pause
         self._queue: queue.SimpleQueue[PackRecord | None] = queue.SimpleQueue()
         self._waiting: list[PackRecord] = []
-        self._ask_again = 0.0 if sink else time.monotonic() + pause
+        self._ask_again = 0.0
         self._thread = threading.Thread(target=self._fill, name="mlflow", daemon=True)
         self._thread.start()
 
@@ -140,6 +142,10 @@ class Recorder:
         return self._write_waiting()
 
     def _fill(self) -> None:
+        try:
+            self._sink = self._opening.result()
+        except TrackingError:
+            self._ask_again = time.monotonic() + self._pause
         while (record := self._queue.get()) is not None:
             self._waiting.append(record)
             if time.monotonic() >= self._ask_again:

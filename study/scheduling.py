@@ -80,8 +80,10 @@ def disconnect() -> None:
     Here and now, in the thread that used it, after what refers to its objects is gone: Ray ends the whole process if an
     object reference is freed while another thread shuts it down.
     """
+    gc.disable()  # in every thread: the report may be at work in another
     gc.collect()
     ray.shutdown()
+    gc.enable()
 
 
 def gpu_share(asked: float | None, local: bool) -> float:

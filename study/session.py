@@ -37,10 +37,11 @@ from study.situation import (
     study_folder,
 )
 from study.storage import storage_errors
-from study.tracking import TrackingError, TrackingSink, browse_hint
+from study.tracking import TrackingError, TrackingSink, browse_hint, is_to_be_made
 from trainables.datasets import Dataset, DatasetError
 from trainables.history import History
 from trainables.provenance import code_version
+from trainables.spec import Pack
 from trainables.tune_adapter import Order
 
 
@@ -73,43 +74,45 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
 
 
 def _plan(config: StudyConfig) -> int:
-    _show_plan(config, look_around(config))
+    situation = look_around(config)
+    packs = _packs_here(config, situation)
+    _show_plan(config, situation, packs, _estimates(config, situation, packs))
     return 0
 
 
 def _session(config: StudyConfig, still_ours: Callable[[], None]) -> int:
     situation = look_around(config)
-
-    # Opening the database and measuring the speed take seconds each, and one does not need the other.
-    background = ThreadPoolExecutor(1)
-    opening = background.submit(connect_mlflow, config)
-    background.shutdown(wait=False)  # Ctrl-C need not wait for a server that keeps silent
-    estimates = _show_plan(config, situation)
-    sink = _opened(opening)
-
     failures: list[str] = []
-    missing = len(situation.done) < len(situation.runs)
+    packs = _packs_here(config, situation)
+    # Measuring the speed, making MLflow's file, and starting and ending Ray take seconds each, side by side.
+    background = ThreadPoolExecutor(1)
+    measuring = background.submit(_estimates, config, situation, packs)
+    opening = background.submit(connect_mlflow, config)
     with ExitStack() as until_trained:
-        # A cluster is joined before its GPUs are needed for a backbone; a Ray of one's own only starts to train.
-        share = until_trained.enter_context(_ray(config)) if missing and config.address is not None else 0.0
+        until_trained.callback(background.shutdown, wait=False)
+        if not is_to_be_made(config.mlflow_uri):  # a file of one's own only takes time
+            _check_mlflow(opening)
+        missing = len(situation.done) < len(situation.runs)
+        share = until_trained.enter_context(_ray(config)) if missing else 0.0
+        estimates = measuring.result()
+        _show_plan(config, situation, packs, estimates)
         datasets, warnings = prepare_datasets(config, situation, _place(share))
         _warn(warnings)
-        recorder = Recorder(records_folder(config.storage, config.name), sink, partial(connect_mlflow, config))
+        recorder = Recorder(records_folder(config.storage, config.name), opening, partial(connect_mlflow, config))
         for record in situation.records:
             recorder.add_recorded(record)
         if missing:
-            if config.address is None:
-                share = until_trained.enter_context(_ray(config))
             failures = _train(config, situation, datasets, recorder, estimates, share, still_ours)
         else:
             print("Nothing to train: every run is recorded.")
+        still_ours()
+        report = background.submit(_build_report, config)
+    sink = None
     try:
         sink = recorder.close()
     except TrackingError as error:
-        sink = None
         failures.append(f"MLflow is incomplete ({error}); {_sync_hint(config)} fills it from the records")
-    still_ours()
-    failures += _report(config, sink)
+    failures += _show_report(config, report, sink)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     return 1 if failures else 0
@@ -121,21 +124,22 @@ def _sync_hint(config: StudyConfig) -> str:
     return f"`python -m study.sync {shlex.join(options)}`"
 
 
-def _show_plan(config: StudyConfig, situation: Situation) -> list[Estimate]:
-    workers = _workers_here(config.gpus_per_pack)
-    packs = [pack for pack, _ in _packs(config, situation, workers)]
+def _estimates(config: StudyConfig, situation: Situation, packs: Sequence[Pack]) -> list[Estimate]:
     unprepared = [reading for reading in situation.needed if not is_prepared(reading, config.cache)]
     try:
-        estimates = estimate(packs, situation.needed, unprepared)
+        return estimate(packs, situation.needed, unprepared)
     except DatasetError as error:  # an image that was tried is broken
         raise StudyError(str(error)) from None
+
+
+def _show_plan(config: StudyConfig, situation: Situation, packs: Sequence[Pack], estimates: Sequence[Estimate]) -> None:
+    workers = _workers_here(config.gpus_per_pack)
     lines = plan_lines(config, situation.runs, len(situation.done), len(packs), workers, estimates)
     print("\n".join(lines), flush=True)
     gpu = torch.cuda.is_available() or config.address is not None
     _warn(situation.warnings)
     _warn(power_warnings(config, len(situation.readings)))
     _warn(length_warnings(estimates, len(packs), workers, gpu))
-    return estimates
 
 
 def _warn(warnings: Iterable[str]) -> None:
@@ -154,19 +158,23 @@ def _packs(
     return make_packs(situation.runs, situation.done, config.pack_size, workers, limits, seconds, begun)
 
 
+def _packs_here(config: StudyConfig, situation: Situation) -> list[Pack]:
+    """The packs of a study on this machine alone."""
+    return [pack for pack, _ in _packs(config, situation, _workers_here(config.gpus_per_pack))]
+
+
 def _workers_here(gpus_per_pack: float | None) -> int:
     """How many packs this machine would train at once: as many as its GPUs hold, else one a CPU core."""
     return torch.cuda.device_count() * int(1 / gpus_per_pack if gpus_per_pack else PACKS_PER_GPU) or os.cpu_count() or 1
 
 
-def _opened(opening: Future[TrackingSink]) -> TrackingSink | None:
+def _check_mlflow(opening: Future[TrackingSink]) -> None:
     try:
-        return opening.result()
+        opening.result()
     except TrackingError as error:
         if not error.away:
             raise StudyError(f"--tracking-uri: {error}; start the server, or leave the option out") from None
         _warn([f"{error}; the study goes on, and MLflow is filled from its records when it is back"])
-        return None
 
 
 @contextmanager
@@ -252,11 +260,15 @@ def _name(pack: PackRuns) -> str:
     return f"the pack of {len(pack[1])} runs {structure.dataset} {structure.loss} {structure.miner}"
 
 
-def _report(config: StudyConfig, sink: TrackingSink | None) -> list[str]:
-    """Writes and shows the report, and logs it to the study's MLflow run; what of that failed."""
+def _build_report(config: StudyConfig) -> str:
+    with storage_errors(config.storage, but=(StudyNotFoundError, ValueError)):
+        return build_report(config.name, config.storage, tuning_seeds=config.tuning_seeds)
+
+
+def _show_report(config: StudyConfig, building: Future[str], sink: TrackingSink | None) -> list[str]:
+    """Shows the report and logs it to the study's MLflow run; what of that failed."""
     try:
-        with storage_errors(config.storage, but=(StudyNotFoundError, ValueError)):
-            shown = build_report(config.name, config.storage, tuning_seeds=config.tuning_seeds)
+        shown = building.result()
     except StudyNotFoundError as error:
         print(f"No report: {error}")
         return []

@@ -210,6 +210,12 @@ def _params(values: Mapping[str, Value]) -> list[Any]:
     return [Param(name, str(value)) for name, value in values.items()]
 
 
+def is_to_be_made(uri: str) -> bool:
+    """Whether an address is that of an SQLite file that is not there yet."""
+    database = database_file(uri)
+    return database is not None and not database.exists()
+
+
 def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingSink:
     """Opens a study's experiment, creating what is missing, and learns what it holds.
 
@@ -223,7 +229,7 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
     """
     database = database_file(uri)
     try:
-        if database is not None and not database.exists():
+        if database is not None and is_to_be_made(uri):
             _make_database(database)
         client = open_client(uri)
         experiment = client.get_experiment_by_name(study)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import pandas as pd
@@ -85,6 +86,18 @@ def test_a_half_filled_run_is_filled_to_the_end(uri: str, monkeypatch: pytest.Mo
     assert len(MlflowClient(uri).get_metric_history(run.info.run_id, "train/loss")) == 5
 
 
+def opened(sink: TrackingSink) -> Future[TrackingSink]:
+    opening: Future[TrackingSink] = Future()
+    opening.set_result(sink)
+    return opening
+
+
+def away() -> Future[TrackingSink]:
+    opening: Future[TrackingSink] = Future()
+    opening.set_exception(TrackingError("the server is away", away=True))
+    return opening
+
+
 def test_a_tracking_server_that_fails_loses_nothing(uri: str, tmp_path: Path) -> None:
     sink = open_sink(uri, "s")
     real_write, fail = sink.write, True
@@ -96,7 +109,7 @@ def test_a_tracking_server_that_fails_loses_nothing(uri: str, tmp_path: Path) ->
             real_write(item)
 
     flaky = Flaky(sink.client, sink.experiment, "s")
-    recorder = Recorder(tmp_path / "records", flaky, lambda: flaky)
+    recorder = Recorder(tmp_path / "records", opened(flaky), lambda: flaky)
     recorder.add(record(["a"]))
     fail = False
     recorder.add(record(["b"]))
@@ -112,7 +125,7 @@ def test_a_tracking_server_that_stays_away_is_reported_and_the_record_stays(tmp_
         asked.append(1)
         raise TrackingError("the server is away", away=True)
 
-    recorder = Recorder(tmp_path / "records", None, connect)
+    recorder = Recorder(tmp_path / "records", away(), connect)
     for name in ("a", "b", "c"):
         recorder.add(record([name]))
     with pytest.raises(TrackingError, match="away"):
@@ -122,7 +135,7 @@ def test_a_tracking_server_that_stays_away_is_reported_and_the_record_stays(tmp_
 
 
 def test_a_tracking_server_that_comes_late_gets_everything(uri: str, tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "records", None, lambda: open_sink(uri, "s"), pause=0.0)
+    recorder = Recorder(tmp_path / "records", away(), lambda: open_sink(uri, "s"), pause=0.0)
     recorder.add(record(["a"]))
     recorder.close()
     assert [run.data.tags["key"] for run in runs_of(uri)] == ["a"]
@@ -137,7 +150,8 @@ def test_a_record_that_mlflow_refuses_does_not_hold_up_the_others(uri: str, tmp_
                 raise TrackingError("refused")
             sink.write(item)
 
-    recorder = Recorder(tmp_path / "records", Picky(sink.client, sink.experiment, "s"), lambda: sink)
+    picky = Picky(sink.client, sink.experiment, "s")
+    recorder = Recorder(tmp_path / "records", opened(picky), lambda: sink)
     recorder.add(record(["a"]))
     recorder.add(record(["b"]))
     with pytest.raises(TrackingError, match="refused"):
@@ -174,7 +188,7 @@ def test_a_run_that_a_retried_request_made_twice_is_there_once(uri: str) -> None
 def test_whatever_a_store_raises_is_reported(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = open_sink(uri, "s")
     monkeypatch.setattr(sink.client, "log_batch", lambda *_, **__: 1 / 0)
-    recorder = Recorder(tmp_path / "records", sink, lambda: sink)
+    recorder = Recorder(tmp_path / "records", opened(sink), lambda: sink)
     recorder.add(record(["a"]))
     with pytest.raises(TrackingError, match="division"):
         recorder.close()
