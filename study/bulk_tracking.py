@@ -60,7 +60,7 @@ def database_file(uri: str) -> Path | None:
     """The file behind an address of MLflow's; None if it is no plain SQLite file."""
     try:
         url = make_url(uri)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return None
     plain = url.drivername == "sqlite" and url.database not in (None, "", ":memory:") and not url.query
     return Path(str(url.database)) if plain else None

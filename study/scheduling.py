@@ -81,9 +81,11 @@ def disconnect() -> None:
     object reference is freed while another thread shuts it down.
     """
     gc.disable()  # in every thread: the report may be at work in another
-    gc.collect()
-    ray.shutdown()
-    gc.enable()
+    try:
+        gc.collect()
+        ray.shutdown()
+    finally:
+        gc.enable()
 
 
 def gpu_share(asked: float | None, local: bool) -> float:

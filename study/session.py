@@ -84,14 +84,18 @@ def _session(config: StudyConfig, still_ours: Callable[[], None]) -> int:
     situation = look_around(config)
     failures: list[str] = []
     packs = _packs_here(config, situation)
-    # Measuring the speed, making MLflow's file, and starting and ending Ray take seconds each, side by side.
-    background = ThreadPoolExecutor(1)
+    # Measuring the speed, opening MLflow, and starting and ending Ray take seconds each, side by side. A file of one's
+    # own only takes time, and may take it while the first packs train; another address may be wrong.
+    own = config.tracking_uri is None and is_to_be_made(config.mlflow_uri)
+    background = ThreadPoolExecutor(1 if own else 2)
     measuring = background.submit(_estimates, config, situation, packs)
     opening = background.submit(connect_mlflow, config)
     with ExitStack() as until_trained:
         until_trained.callback(background.shutdown, wait=False)
-        if not is_to_be_made(config.mlflow_uri):  # a file of one's own only takes time
+        if not own:
             _check_mlflow(opening)
+        if device_here().type == "cuda":
+            measuring.result()  # by the clock on the wall, undisturbed
         missing = len(situation.done) < len(situation.runs)
         share = until_trained.enter_context(_ray(config)) if missing else 0.0
         estimates = measuring.result()
@@ -112,6 +116,7 @@ def _session(config: StudyConfig, still_ours: Callable[[], None]) -> int:
         sink = recorder.close()
     except TrackingError as error:
         failures.append(f"MLflow is incomplete ({error}); {_sync_hint(config)} fills it from the records")
+    still_ours()
     failures += _show_report(config, report, sink)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)

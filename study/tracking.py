@@ -285,6 +285,6 @@ def _is_connection(error: BaseException | None) -> bool:
     """Whether an error comes from a connection that failed, however far down."""
     while error is not None:
         if isinstance(error, OSError) or type(error).__name__ == "OperationalError":
-            return True
+            return not isinstance(error, ValueError)  # as requests calls an address that cannot be one
         error = error.__cause__ or error.__context__
     return False

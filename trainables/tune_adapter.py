@@ -131,7 +131,7 @@ def pack_trainable(
         begun = None if config["anew"] or pieces > 1 else _begun(order, snapshots)
         history: History = train_within_memory(order.pack, dataset, device, on_epoch, begun, pieces)
         seconds = time.monotonic() - started
-        tune.report({"epoch": epochs, "history": history, "seconds": seconds, "device": _name(device), "done": True})
+        tune.report({"epoch": epochs, "history": history, "seconds": seconds, "device": _name(device)})
 
     return train
 

@@ -181,6 +181,8 @@ def test_the_report_can_be_rebuilt(storage: Path, capsys: pytest.CaptureFixture[
         (["--storage", "s3://bucket/x"], "can hold no MLflow database: give --tracking-uri"),
         (["--storage", "nosuch://x", "--tracking-uri", "sqlite:///x.db"], "--storage: nosuch://x"),
         (["--tracking-uri", "nonsense://x"], "--tracking-uri: MLflow at nonsense://x does not answer"),
+        (["--tracking-uri", "http://host:port"], "--tracking-uri: MLflow at http://host:port does not answer"),
+        (["--tracking-uri", "sqlite:////proc/no/x.db"], "--tracking-uri: MLflow at sqlite:////proc/no/x.db does not"),
     ],
 )
 def test_bad_input_ends_with_one_line_before_ray_starts(

@@ -159,7 +159,9 @@ def test_a_record_that_mlflow_refuses_does_not_hold_up_the_others(uri: str, tmp_
     assert [run.data.tags["key"] for run in runs_of(uri)] == ["b"]
 
 
-@pytest.mark.parametrize(("uri", "away"), [("http://127.0.0.1:9", True), ("nonsense://x", False)])
+@pytest.mark.parametrize(
+    ("uri", "away"), [("http://127.0.0.1:9", True), ("http://host:port", False), ("nonsense://x", False)]
+)
 def test_an_address_without_a_server_is_away_and_one_that_cannot_be_is_wrong(
     uri: str, away: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

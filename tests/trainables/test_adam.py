@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from trainables.adam import stacked_adam
@@ -11,18 +12,22 @@ from trainables.parameters import StackedParameters, stack_parameters
 LRS = (1e-3, 1e-3, 1e-2, 1e-3)
 
 
-def some_parameters() -> StackedParameters:
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+
+
+def some_parameters(device: str) -> StackedParameters:
     generator = torch.Generator().manual_seed(0)
     members = [{"weight": torch.randn(5, 30, generator=generator)} for _ in LRS]
-    return stack_parameters(members, torch.device("cpu"))
+    return stack_parameters(members, torch.device(device))
 
 
 def gradients(step: int, like: torch.Tensor) -> torch.Tensor:
-    return torch.randn(like.shape, generator=torch.Generator().manual_seed(100 + step))
+    return torch.randn(like.shape, generator=torch.Generator().manual_seed(100 + step)).to(like.device)
 
 
-def test_each_member_steps_as_with_pytorchs_optimizer_bit_for_bit() -> None:
-    parameters = some_parameters()
+@pytest.mark.parametrize("device", DEVICES)
+def test_each_member_steps_as_with_pytorchs_optimizer_bit_for_bit(device: str) -> None:
+    parameters = some_parameters(device)
     alone = [row.clone().requires_grad_() for row in parameters.values]
     optimizers = [torch.optim.Adam([row], lr=lr, fused=True) for row, lr in zip(alone, LRS, strict=True)]
     stacked = stacked_adam(parameters, LRS)
@@ -35,15 +40,16 @@ def test_each_member_steps_as_with_pytorchs_optimizer_bit_for_bit() -> None:
     assert torch.equal(parameters.values, torch.stack([row.detach() for row in alone]))
 
 
-def test_a_restored_optimizer_goes_on_as_if_it_had_not_stopped() -> None:
-    parameters, again = some_parameters(), some_parameters()
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_restored_optimizer_goes_on_as_if_it_had_not_stopped(device: str) -> None:
+    parameters, again = some_parameters(device), some_parameters(device)
     through = stacked_adam(parameters, LRS)
     for step in range(6):
         parameters.gradients.copy_(gradients(step, parameters.gradients))
         through.step()
         if step == 2:
             again.values.copy_(parameters.values)
-            kept = {name: tensor.clone() for name, tensor in through.state().items()}
+            kept = {name: tensor.cpu().clone() for name, tensor in through.state().items()}
     restored = stacked_adam(again, LRS)
     restored.restore(kept)
     for step in range(3, 6):
