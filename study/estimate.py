@@ -18,7 +18,7 @@ from trainables.encoders import backbone_of
 from trainables.spec import Member, Pack, Structure
 from trainables.training import train_pack
 
-STARTUP_SECONDS = 12.0  # Ray, its first workers and the report
+STARTUP_SECONDS = 10.0  # Ray, its first workers and the report
 _MEMBERS = 3
 _MEASURED_WHOLE = 4000  # samples up to which a dataset of vectors is tried at its full size
 _TRIED_IMAGES = 6

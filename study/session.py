@@ -41,7 +41,6 @@ from study.tracking import TrackingError, TrackingSink, browse_hint, is_to_be_ma
 from trainables.datasets import Dataset, DatasetError
 from trainables.history import History
 from trainables.provenance import code_version
-from trainables.spec import Pack
 from trainables.tune_adapter import Order
 
 
@@ -74,32 +73,25 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
 
 
 def _plan(config: StudyConfig) -> int:
-    situation = look_around(config)
-    packs = _packs_here(config, situation)
-    _show_plan(config, situation, packs, _estimates(config, situation, packs))
+    _show_plan(config, look_around(config))
     return 0
 
 
 def _session(config: StudyConfig, still_ours: Callable[[], None]) -> int:
     situation = look_around(config)
+    estimates = _show_plan(config, situation)
     failures: list[str] = []
-    packs = _packs_here(config, situation)
-    # Measuring the speed, opening MLflow, and starting and ending Ray take seconds each, side by side. A file of one's
-    # own only takes time, and may take it while the first packs train; another address may be wrong.
+    # Opening MLflow, and starting and ending Ray take seconds each, side by side. A file of one's own only takes time,
+    # and may take it while the first packs train; another address may be wrong.
     own = config.tracking_uri is None and is_to_be_made(config.mlflow_uri)
-    background = ThreadPoolExecutor(1 if own else 2)
-    measuring = background.submit(_estimates, config, situation, packs)
+    background = ThreadPoolExecutor(1)
     opening = background.submit(connect_mlflow, config)
     with ExitStack() as until_trained:
         until_trained.callback(background.shutdown, wait=False)
         if not own:
             _check_mlflow(opening)
-        if device_here().type == "cuda":
-            measuring.result()  # by the clock on the wall, undisturbed
         missing = len(situation.done) < len(situation.runs)
         share = until_trained.enter_context(_ray(config)) if missing else 0.0
-        estimates = measuring.result()
-        _show_plan(config, situation, packs, estimates)
         datasets, warnings = prepare_datasets(config, situation, _place(share))
         _warn(warnings)
         recorder = Recorder(records_folder(config.storage, config.name), opening, partial(connect_mlflow, config))
@@ -129,22 +121,21 @@ def _sync_hint(config: StudyConfig) -> str:
     return f"`python -m study.sync {shlex.join(options)}`"
 
 
-def _estimates(config: StudyConfig, situation: Situation, packs: Sequence[Pack]) -> list[Estimate]:
+def _show_plan(config: StudyConfig, situation: Situation) -> list[Estimate]:
+    workers = _workers_here(config.gpus_per_pack)
+    packs = [pack for pack, _ in _packs(config, situation, workers)]
     unprepared = [reading for reading in situation.needed if not is_prepared(reading, config.cache)]
     try:
-        return estimate(packs, situation.needed, unprepared)
+        estimates = estimate(packs, situation.needed, unprepared)
     except DatasetError as error:  # an image that was tried is broken
         raise StudyError(str(error)) from None
-
-
-def _show_plan(config: StudyConfig, situation: Situation, packs: Sequence[Pack], estimates: Sequence[Estimate]) -> None:
-    workers = _workers_here(config.gpus_per_pack)
     lines = plan_lines(config, situation.runs, len(situation.done), len(packs), workers, estimates)
     print("\n".join(lines), flush=True)
     gpu = torch.cuda.is_available() or config.address is not None
     _warn(situation.warnings)
     _warn(power_warnings(config, len(situation.readings)))
     _warn(length_warnings(estimates, len(packs), workers, gpu))
+    return estimates
 
 
 def _warn(warnings: Iterable[str]) -> None:
@@ -161,11 +152,6 @@ def _packs(
 ) -> list[PackRuns]:
     limits = pack_limits(config, situation.readings)
     return make_packs(situation.runs, situation.done, config.pack_size, workers, limits, seconds, begun)
-
-
-def _packs_here(config: StudyConfig, situation: Situation) -> list[Pack]:
-    """The packs of a study on this machine alone."""
-    return [pack for pack, _ in _packs(config, situation, _workers_here(config.gpus_per_pack))]
 
 
 def _workers_here(gpus_per_pack: float | None) -> int:
