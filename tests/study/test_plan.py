@@ -35,7 +35,7 @@ def test_the_plan_names_what_is_trained_and_tested() -> None:
         "synthetic (mlp) 33 s; digits (mlp) 30 s",
         "24 conditions x 13 seeds = 312 runs of 50 epochs; 40 are recorded already",
         "272 runs in 10 packs, 2 at a time",
-        "about 1 min 15 s",
+        "about 1 min 13 s",
         "tuned, 10 seeds: primary 2, secondary 12; smallest p reachable 0.002",
         "grid average, 13 seeds: primary 2, mechanism 18, secondary 12; smallest p reachable 0.00024",
     ):
