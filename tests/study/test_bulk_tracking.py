@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
-from study.bulk_tracking import FinishedRun, database_file, insert_runs
+from study.bulk_tracking import FinishedRun, database_file, insert_runs, new_run_ids
 from study.tracking import TrackingSink, open_sink
 from tests.study.test_tracking import record, runs_of
 
@@ -108,3 +109,11 @@ def test_an_insertion_that_fails_half_way_changes_nothing(tmp_path: Path) -> Non
 )
 def test_only_a_plain_sqlite_file_is_inserted_into(uri: str, file: Path | None) -> None:
     assert database_file(uri) == file
+
+
+def test_run_ids_are_like_mlflows_own_all_different_and_in_the_order_of_time() -> None:
+    ids = [*new_run_ids(500), *new_run_ids(500)]
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in ids)
+    assert len(set(ids)) == 1000
+    assert ids[:500] == sorted(ids[:500])
+    assert ids[0][:12] <= ids[-1][:12]
