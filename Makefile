@@ -1,11 +1,11 @@
 # make demo: installs and runs the demo study. make test: installs and passes the checks.
-# make faults: kills real processes for some minutes.
+# make faults: kills real processes for some minutes. make simulations: judges thousands of fabricated studies.
 # An existing .venv is reused; PYTHON chooses the interpreter that makes a new one.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test faults install clean
+.PHONY: demo test faults simulations install clean
 
 demo: install
 	$(BIN)/python -m study.run --preset demo
@@ -14,10 +14,14 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 faults: install
 	$(BIN)/python -m pytest -m faults -n 3 --durations=5
+
+simulations: install
+	$(BIN)/python -m pytest -m slow -n 2 -rP --durations=5 tests/analysis/test_simulations.py
 
 install: $(VENV)/.installed
 
@@ -27,4 +31,4 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

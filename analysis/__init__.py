@@ -1,24 +1,36 @@
 """From recorded runs to statistically tested verdicts. Reads MLflow or the storage folder; trains nothing.
 
-from analysis import load_study, verdicts, claims, compare
+    from analysis import load_study, verdicts
 
-runs = load_study("demo")
-table = verdicts(runs)
+    runs = load_study("demo")
+    table = verdicts(runs)
+
+Reading order:
+    `store`: runs, read from records or MLflow.
+    `statistics`: tests, corrections and power; nothing in it knows of studies.
+    `comparison`: two arms on one dataset, paired, tuned and tested.
+    `conclusions`: what follows for a study: verdicts, slices, claims.
+    `report`: all of it as HTML, Markdown and text.
+
+Imports go one way: report > conclusions > comparison > statistics; report > store. Every module may import `metrics`
+and `parameters`. Nothing imports `study`, `trainables`, PyTorch or Ray.
 """
 
 from __future__ import annotations
 
-from analysis.claims import Claim, ClaimsError, claims, read_claims
-from analysis.comparison import compare
-from analysis.loading import StudyNotFoundError, load_study
-from analysis.overall import overall_verdicts
-from analysis.slices import slice_verdicts
-from analysis.verdict_table import verdicts
+from analysis.comparison.paired_tests import compare
+from analysis.conclusions.claim_verdicts import claims
+from analysis.conclusions.claims_file import Claim, ClaimsError, read_claims
+from analysis.conclusions.overall import overall_verdicts
+from analysis.conclusions.slices import slice_verdicts
+from analysis.conclusions.verdict_table import verdicts
+from analysis.store.loading import StudyNotFoundError, StudyWarning, load_study
 
 __all__ = [
     "Claim",
     "ClaimsError",
     "StudyNotFoundError",
+    "StudyWarning",
     "claims",
     "compare",
     "load_study",

@@ -1,41 +1,59 @@
-"""What the terminal shows while packs train."""
+"""Shows the progress of a study in the terminal."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Sequence
+from operator import mul
 from typing import TextIO
 
-from trainables.spec import Pack
+from trainables.pack import DatasetKey, Pack
 
-LINE_SECONDS = 15.0  # between lines where the output is no terminal
+LINE_SECONDS = 15.0  # between two lines if the output is not a terminal
+FAR_OFF = 1.5  # times as long as planned, or as short, which is worth a line
+WORTH_SAYING = 60.0  # seconds of one worker by which the plan must be off
 
 
 class Bar:
-    """One line that fills up on a terminal; elsewhere a line now and then."""
+    """A progress bar on a terminal. On any other output, a line from time to time."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._terminal = not stream.closed and stream.isatty()
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+        self._terminal = not output.closed and output.isatty()
         self._started = time.monotonic()
         self._last_shown = self._started
 
-    def show(self, share: float, text: str, force: bool = False) -> None:
-        """Draws a share of 1 with `text` and the time left, unless it was drawn a moment ago."""
+    def show(self, fraction: float, text: str, force: bool = False) -> None:
+        """Shows how much is done and how long the rest will take.
+
+        Args:
+            fraction: How much is done, from 0 to 1.
+            text: Shown beside it.
+            force: Show it even if the last one was shown a moment ago.
+        """
         now = time.monotonic()
         if not force and now - self._last_shown < (0.2 if self._terminal else LINE_SECONDS):
             return
         self._last_shown = now
-        elapsed = now - self._started
-        left = f"  about {duration(elapsed * (1 - share) / share)} left" if 0 < share < 1 else ""
-        line = f"{text}  {share:4.0%}  {duration(elapsed)} elapsed{left}"
+        elapsed = self.elapsed()
+        left = f"  about {duration(elapsed * (1 - fraction) / fraction)} left" if 0 < fraction < 1 else ""
+        line = f"{text}  {fraction:4.0%}  {duration(elapsed)} elapsed{left}"
         if self._terminal:
-            filled = round(28 * share)
+            filled = round(28 * fraction)
             self._write(f"\r  [{'#' * filled}{'.' * (28 - filled)}] {line}\x1b[K")
         else:
             self._write(f"  {line}\n")
+
+    def elapsed(self) -> float:
+        """Seconds since it was made."""
+        return time.monotonic() - self._started
+
+    def say(self, text: str) -> None:
+        """Writes a line of its own."""
+        self._write(f"\r  {text}\x1b[K\n" if self._terminal else f"  {text}\n")
 
     def close(self) -> None:
         """Ends the line."""
@@ -43,48 +61,102 @@ class Bar:
             self._write("\n")
 
     def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # whoever watched has left, which must not end a training
-            self._stream.write(text)
-            self._stream.flush()
+        with contextlib.suppress(OSError, ValueError):  # an output that is closed must not end a training
+            self._output.write(text)
+            self._output.flush()
 
 
 class Progress:
-    """Counts finished work in member-epochs and shows it with the time left."""
+    """Follows the packs in training, and shows how long the rest will take.
 
-    def __init__(self, packs: Sequence[Pack], stream: TextIO = sys.stderr) -> None:
-        self._members = [len(pack.members) for pack in packs]
-        self._total = sum(len(pack.members) * pack.structure.epochs for pack in packs)
-        self._reached = [0] * len(packs)
+    A pack counts by the seconds that it is expected to take. Packs that end correct this for the others of their
+    dataset. If the plan was far off, the corrected time is said once.
+    """
+
+    def __init__(self, packs: Sequence[Pack], expected: Sequence[float], output: TextIO = sys.stderr) -> None:
+        """Starts with no pack trained.
+
+        Args:
+            packs: To train.
+            expected: Seconds that each is expected to take on one worker.
+            output: Where progress is shown.
+        """
+        self._packs = packs
+        self._expected = [max(seconds, 1e-9) for seconds in expected]
+        self._reached = [0.0] * len(packs)  # the share of each pack that is trained
+        self._took: dict[int, float] = {}
         self._runs_done = 0
-        self._bar = Bar(stream)
+        self._said = False
+        self._bar = Bar(output)
 
     def reached(self, position: int, epoch: int) -> None:
         """A pack has reached an epoch."""
-        self._reached[position] = max(self._reached[position], epoch)
+        share = epoch / self._packs[position].structure.epochs
+        self._reached[position] = max(self._reached[position], share)
         self._show()
 
-    def finished(self, position: int) -> None:
-        """A pack has ended."""
-        self._runs_done += self._members[position]
-        self._show(force=self._runs_done == sum(self._members))
+    def finished(self, position: int, seconds: float) -> None:
+        """A pack has ended, after so many seconds of one worker."""
+        self._reached[position], self._took[position] = 1.0, seconds
+        self._runs_done += len(self._packs[position].members)
+        self._say_if_far_off()
+        self._show(force=self._runs_done == self._runs())
 
     def close(self) -> None:
         """Ends the line."""
         self._bar.close()
 
+    def fraction(self) -> float:
+        """How much of the work is done, from 0 to 1, as the packs that ended let expect."""
+        expected = self._corrected()
+        total = sum(expected)
+        return sum(map(mul, expected, self._reached)) / total if total else 1.0
+
+    def _corrected(self) -> list[float]:
+        """The seconds of each pack: what it took, or what is expected in view of those that ended."""
+        took: defaultdict[DatasetKey, float] = defaultdict(float)
+        expected: defaultdict[DatasetKey, float] = defaultdict(float)
+        for position, seconds in self._took.items():
+            took[self._key(position)] += seconds
+            expected[self._key(position)] += self._expected[position]
+        overall = sum(took.values()) / sum(expected.values()) if took else 1.0
+        factors = {key: took[key] / expected[key] for key in took}
+        return [
+            self._took.get(position, seconds * factors.get(self._key(position), overall))
+            for position, seconds in enumerate(self._expected)
+        ]
+
+    def _key(self, position: int) -> DatasetKey:
+        return self._packs[position].structure.dataset_key
+
+    def _say_if_far_off(self) -> None:
+        if self._said:
+            return
+        corrected, planned = sum(self._corrected()), sum(self._expected)
+        factor = corrected / planned
+        if 1 / FAR_OFF < factor < FAR_OFF or abs(corrected - planned) < WORTH_SAYING:
+            return
+        self._said = True
+        whole = self._bar.elapsed() / self.fraction()
+        self._bar.say(
+            f"training takes {factor:.1f} times as long as planned: about {duration(whole)} in all, to judge by "
+            f"{self._runs_done} runs"
+        )
+
+    def _runs(self) -> int:
+        return sum(len(pack.members) for pack in self._packs)
+
     def _show(self, force: bool = False) -> None:
-        done = sum(members * epoch for members, epoch in zip(self._members, self._reached, strict=True))
-        share = done / self._total if self._total else 1.0
-        self._bar.show(share, f"{self._runs_done}/{sum(self._members)} runs", force)
+        self._bar.show(self.fraction(), f"{self._runs_done}/{self._runs()} runs", force)
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: ``42 s``, ``3 min 05 s``, ``2 h 10 min``, ``3 days``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 2 * 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole / 86400:.1f} days"
+    """A time in words: ``42 s``, ``3 min 05 s``, ``2 h 10 min``, ``3 days``."""
+    rounded = round(seconds)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60:02d} s"
+    if rounded < 2 * 86400:
+        return f"{rounded // 3600} h {rounded % 3600 // 60:02d} min"
+    return f"{rounded / 86400:.1f} days"

@@ -1,94 +1,91 @@
-"""``python -m study.run``: from one command to verdicts."""
+"""``python -m study.run``: runs a study, from its configuration to the verdicts."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+import threading
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from study.config import (
-    DEFAULT_PRESET,
-    LIST_OPTIONS,
-    SWITCHES,
-    VALUE_OPTIONS,
-    ConfigError,
-    StudyConfig,
-    environment,
-    load_config,
-    preset_names,
-)
+from study.address_space import check_address_space
+from study.errors import StudyError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit status: 0, 1 where runs failed, 2 where the study could not start."""
-    options = vars(_parser().parse_args(arguments))
-    preset, file, only_plan = options.pop("preset"), options.pop("config"), options.pop("plan")
-    given = {name: value for name, value in options.items() if value is not None}
-    try:
-        config = load_config(preset, file, given, environment())
-    except ConfigError as error:
-        return _fail(error)
-    try:
-        from study.session import run_study  # heavy imports, which a typing error need not wait for
-        from study.situation import StudyError
+    """Runs the command and returns its exit status.
 
-        try:
-            status = run_study(config, only_plan)
-            sys.stdout.flush()
-            return status
-        except StudyError as error:
-            return _fail(error)
+    0; 1 if runs failed; 2 if the study could not start or go on; 130 or 143 if it was stopped by Ctrl-C or SIGTERM.
+    """
+    terminated = threading.Event()
+    try:
+        with _sigterm_as_ctrl_c(terminated):
+            status = _run(arguments)
+        # Where Ray's processes got the signal too, their deaths may have come first, and taken its place.
+        return _stopped(143) if terminated.is_set() else status
+    except StudyError as error:
+        return _stopped(143) if terminated.is_set() else _fail(error)
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from what is recorded", file=sys.stderr)
-        return 130
+        return _stopped(143 if terminated.is_set() else 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the output has ended
         return 141
+    except MemoryError:
+        return _fail("there is no memory left; what is recorded stays: free some, and run the same command again")
+    except OSError as error:
+        return _fail(f"{error}; what is recorded stays: mend that, and run the same command again")
 
 
-def _fail(error: Exception) -> int:
+def _run(arguments: Sequence[str] | None) -> int:
+    check_address_space()
+    # What takes seconds to import is imported when all that can be said before is said.
+    from study.command import read_command
+    from study.config.model import ConfigError
+
+    try:
+        config, only_plan = read_command(arguments)
+    except ConfigError as error:
+        raise StudyError(str(error)) from None
+    from study.session import run_study
+
+    status = run_study(config, only_plan)
+    sys.stdout.flush()
+    return status
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c(terminated: threading.Event) -> Iterator[None]:
+    """SIGTERM raises `KeyboardInterrupt` as well, and sets an event. Handlers can be set in the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(signum: int, frame: object) -> NoReturn:
+        terminated.set()
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _stopped(status: int) -> int:
+    print("\nstopped; the same command goes on from what is recorded", file=sys.stderr)
+    return status
+
+
+def _fail(error: object) -> int:
     print(f"error: {error}", file=sys.stderr)
     return 2
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, like every other error."""
-        self.exit(2, f"error: {message}; --help lists the options\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m study.run",
-        description="Compares contrastive and triplet loss: trains the runs that a study lacks, then reports verdicts.",
-    )
-    parser.add_argument("--preset", metavar="NAME", help=f"{', '.join(preset_names())} (default: {DEFAULT_PRESET})")
-    parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="fields of a study; options override it")
-    for name in LIST_OPTIONS:
-        parser.add_argument(_flag(name), nargs="+", metavar=name.upper().removesuffix("S"), help=_help(name))
-    for name in VALUE_OPTIONS:
-        parser.add_argument(_flag(name), metavar=name.upper(), help=_help(name))
-    for name in SWITCHES:
-        parser.add_argument(_flag(name), action=argparse.BooleanOptionalAction, help=_help(name))
-    parser.add_argument("--plan", action="store_true", help="print the plan and stop")
-    return parser
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def _help(name: str) -> str:
-    return str(StudyConfig.model_fields[name].description).replace("%", "%%")
-
-
 def _leave(status: int) -> NoReturn:
-    """Ends the process without unloading torch, Ray and MLflow, which takes seconds; all files are written."""
-    with contextlib.suppress(OSError, ValueError):  # whoever read it has left
+    """Ends the process at once. All files are written, and unloading torch, Ray and MLflow would take seconds."""
+    with contextlib.suppress(OSError, ValueError):  # the reader of the output has ended
         sys.stderr.flush()
     os._exit(status)
 

@@ -1,67 +1,78 @@
-"""One session of a study: check, plan, train what is missing, record, report."""
+"""One session of a study: plan, train what is missing, record, report."""
 
 from __future__ import annotations
 
 import errno
-import os
-import shlex
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import torch
+from ray.exceptions import RayError
+from ray.tune import TuneError
+from upath import UPath
 
-from analysis.loading import StudyNotFoundError
-from analysis.mlflow_client import reason, without_passwords
-from analysis.records import records_folder
-from analysis.report import build_report, report_folder
-from study.checkpoints import CheckpointFolder, fingerprint
-from study.config import StudyConfig
-from study.estimate import Estimate, estimate
-from study.lock import LockedError, only_session
-from study.packing import PACKS_PER_GPU, PackRuns, make_packs, pack_id, pack_limits
-from study.plan import length_warnings, plan_lines, power_warnings
-from study.preparation import Place, device_here, here, is_prepared
-from study.progress import Progress, duration
-from study.recording import Recorder, make_record
-from study.situation import (
-    Situation,
-    StudyError,
-    check_storage,
-    connect_mlflow,
-    look_around,
-    prepare_datasets,
-    study_folder,
-)
-from study.storage import storage_errors
-from study.tracking import TrackingError, TrackingSink, browse_hint, is_to_be_made
-from trainables.datasets import Dataset, DatasetError
-from trainables.history import History
-from trainables.provenance import code_version
-from trainables.tune_adapter import Order
+from analysis.report.build import build_report
+from analysis.report.files import report_folder
+from analysis.store.loading import StudyNotFoundError
+from analysis.store.mlflow_client import reason
+from analysis.store.records import records_folder
+from study.cluster.connection import ClusterError, choose_gpus_per_pack, connect, disconnect
+from study.cluster.head_watch import ended_if_head_dies
+from study.cluster.remote_backbone import run_on_cluster
+from study.config.model import StudyConfig
+from study.data.preparation import BackboneRunner, run_here
+from study.errors import StudyError
+from study.machine import CORES, local_device
+from study.planning.estimate import Estimate, estimate
+from study.planning.packing import PACKS_PER_GPU
+from study.planning.ranges import range_warnings
+from study.planning.wording import length_warnings, plan_lines, power_warnings
+from study.recording.mlflow_connection import browse_hint, connect_mlflow, is_new_database, sync_hint
+from study.recording.mlflow_sink import TrackingError, TrackingSink
+from study.recording.recorder import Recorder
+from study.state import StudyState, prepare_datasets, read_state
+from study.storage.errors import storage_errors
+from study.storage.folder import check_storage, clear_half_made, study_folder
+from study.storage.lock import LockedError, only_session
+from study.training import ResultKeeper, plan_packs, plan_training, train
+from trainables.datasets.errors import DatasetError
 
 
 def run_study(config: StudyConfig, only_plan: bool = False) -> int:
-    """Plans, trains what is missing, records it and reports; the exit status tells whether all went well.
+    """Plans, trains what is missing, records it and reports.
+
+    Returns:
+        The exit status: 0, or 1 if something failed on the way.
 
     Raises:
-        StudyError: If something keeps the study from starting or going on; what is recorded stays.
+        StudyError: If the study cannot start or continue. What is recorded stays.
     """
     if only_plan:
-        try:
-            return _plan(config)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise StudyError(str(error)) from None
-    folder = study_folder(config)
+        return _plan_only(config)
+    folder = study_folder(config.storage, config.name)
     check_storage(folder)
+    with _storage_errors_in_words(config, folder), only_session(folder) as raise_if_taken_over:
+        clear_half_made(folder)
+        return _run_session(config, raise_if_taken_over)
+
+
+def _plan_only(config: StudyConfig) -> int:
     try:
-        with only_session(folder) as still_ours:
-            return _session(config, still_ours)
+        _show_plan(config, read_state(config, only_plan=True))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StudyError(str(error)) from None
+    return 0
+
+
+@contextmanager
+def _storage_errors_in_words(config: StudyConfig, folder: UPath) -> Iterator[None]:
+    try:
+        yield
     except LockedError as error:
         raise StudyError(f"{error} is at work on {folder}: wait for it, or give this study another --name") from None
     except BrokenPipeError:
@@ -72,70 +83,67 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
         raise StudyError(f"{error}; what is recorded stays: {remedy} the same command again") from None
 
 
-def _plan(config: StudyConfig) -> int:
-    _show_plan(config, look_around(config))
-    return 0
-
-
-def _session(config: StudyConfig, still_ours: Callable[[], None]) -> int:
-    situation = look_around(config)
-    estimates = _show_plan(config, situation)
+def _run_session(config: StudyConfig, raise_if_taken_over: Callable[[], None]) -> int:
+    state = read_state(config)
+    estimates = _show_plan(config, state)
     failures: list[str] = []
-    # Opening MLflow, and starting and ending Ray take seconds each, side by side. A file of one's own only takes time,
-    # and may take it while the first packs train; another address may be wrong.
-    own = config.tracking_uri is None and is_to_be_made(config.mlflow_uri)
+    # A new file of MLflow's is made while the first packs train. Any other address may be wrong, and is checked before.
+    makes_new_file = config.tracking_uri is None and is_new_database(config.mlflow_uri)
+    # Opening MLflow, starting Ray and ending Ray take seconds each. MLflow and the report run in a second thread.
     background = ThreadPoolExecutor(1)
     opening = background.submit(connect_mlflow, config)
     with ExitStack() as until_trained:
         until_trained.callback(background.shutdown, wait=False)
-        if not own:
+        if not makes_new_file:
             _check_mlflow(opening)
-        missing = len(situation.done) < len(situation.runs)
-        share = until_trained.enter_context(_ray(config)) if missing else 0.0
-        datasets, warnings = prepare_datasets(config, situation, _place(share))
+        gpus_per_pack = 0.0 if state.is_complete else until_trained.enter_context(_ray(config))
+        datasets, warnings = prepare_datasets(config, state, _backbone_runner(gpus_per_pack))
         _warn(warnings)
-        recorder = Recorder(records_folder(config.storage, config.name), opening, partial(connect_mlflow, config))
-        for record in situation.records:
+        connect_again = partial(connect_mlflow, config)
+        records = records_folder(config.storage, config.name)
+        recorder = Recorder(records, opening, connect_again, raise_if_taken_over=raise_if_taken_over)
+        for record in state.records:
             recorder.add_recorded(record)
-        if missing:
-            failures = _train(config, situation, datasets, recorder, estimates, share, still_ours)
-        else:
+        if state.is_complete:
             print("Nothing to train: every run is recorded.")
-        still_ours()
+        else:
+            training = plan_training(config, state, estimates, datasets, gpus_per_pack)
+            failures = train(training, ResultKeeper(training, recorder, config.seeds[0], raise_if_taken_over))
+        raise_if_taken_over()
         report = background.submit(_build_report, config)
     sink = None
     try:
         sink = recorder.close()
     except TrackingError as error:
-        failures.append(f"MLflow is incomplete ({error}); {_sync_hint(config)} fills it from the records")
-    still_ours()
+        failures.append(f"MLflow is incomplete ({error}); {sync_hint(config)} fills it from the records")
+    raise_if_taken_over()
     failures += _show_report(config, report, sink)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     return 1 if failures else 0
 
 
-def _sync_hint(config: StudyConfig) -> str:
-    options = ["--name", config.name, "--storage", str(config.storage)]
-    options += ["--tracking-uri", without_passwords(config.tracking_uri)] if config.tracking_uri else []
-    return f"`python -m study.sync {shlex.join(options)}`"
-
-
-def _show_plan(config: StudyConfig, situation: Situation) -> list[Estimate]:
-    workers = _workers_here(config.gpus_per_pack)
-    packs = [pack for pack, _ in _packs(config, situation, workers)]
-    unprepared = [reading for reading in situation.needed if not is_prepared(reading, config.cache)]
+def _show_plan(config: StudyConfig, state: StudyState) -> list[Estimate]:
+    """Prints the plan and its warnings; returns how long the training takes by dataset."""
+    workers = _local_workers(config.gpus_per_pack)
+    packs = [planned.pack for planned in plan_packs(config, state, workers)]
     try:
-        estimates = estimate(packs, situation.needed, unprepared)
-    except DatasetError as error:  # an image that was tried is broken
+        estimates = estimate(packs, state.datasets_to_train, state.unprepared(config.cache))
+    except DatasetError as error:  # an image that was read for the measurement is broken
         raise StudyError(str(error)) from None
-    lines = plan_lines(config, situation.runs, len(situation.done), len(packs), workers, estimates)
+    lines = plan_lines(config, state.runs, len(state.done), len(packs), workers, estimates)
     print("\n".join(lines), flush=True)
     gpu = torch.cuda.is_available() or config.address is not None
-    _warn(situation.warnings)
-    _warn(power_warnings(config, len(situation.readings)))
+    _warn(state.warnings)
+    _warn(power_warnings(config, len(state.datasets)))
+    _warn(range_warnings(config, recorded=bool(state.done)))
     _warn(length_warnings(estimates, len(packs), workers, gpu))
     return estimates
+
+
+def _local_workers(gpus_per_pack: float | None) -> int:
+    """How many packs this machine trains at once: as many as its GPUs hold, else one on each CPU core."""
+    return torch.cuda.device_count() * int(1 / gpus_per_pack if gpus_per_pack else PACKS_PER_GPU) or CORES
 
 
 def _warn(warnings: Iterable[str]) -> None:
@@ -143,134 +151,58 @@ def _warn(warnings: Iterable[str]) -> None:
         print(f"warning: {warning}", file=sys.stderr, flush=True)
 
 
-def _packs(
-    config: StudyConfig,
-    situation: Situation,
-    workers: int,
-    seconds: Mapping[tuple[str, str], float] | None = None,
-    begun: Iterable[Sequence[str]] = (),
-) -> list[PackRuns]:
-    limits = pack_limits(config, situation.readings)
-    return make_packs(situation.runs, situation.done, config.pack_size, workers, limits, seconds, begun)
-
-
-def _workers_here(gpus_per_pack: float | None) -> int:
-    """How many packs this machine would train at once: as many as its GPUs hold, else one a CPU core."""
-    return torch.cuda.device_count() * int(1 / gpus_per_pack if gpus_per_pack else PACKS_PER_GPU) or os.cpu_count() or 1
-
-
 def _check_mlflow(opening: Future[TrackingSink]) -> None:
     try:
         opening.result()
     except TrackingError as error:
-        if not error.away:
+        if not error.unreachable:
             raise StudyError(f"--tracking-uri: {error}; start the server, or leave the option out") from None
         _warn([f"{error}; the study goes on, and MLflow is filled from its records when it is back"])
 
 
 @contextmanager
 def _ray(config: StudyConfig) -> Iterator[float]:
-    """Ray for as long as it is needed, with the share of a GPU that each pack takes there."""
-    from ray.exceptions import RayError
-
-    from study.scheduling import ClusterError, connect, disconnect, gpu_share
-
+    """Connects to Ray. Yields the fraction of a GPU that each pack takes there."""
     try:
+        local = config.address is None
         connect(config.address)
-        yield gpu_share(config.gpus_per_pack, local=config.address is None)
+        with ended_if_head_dies(local):
+            yield choose_gpus_per_pack(config.gpus_per_pack, local)
     except ClusterError as error:
-        raise StudyError(f"--address: {error}") from None
-    except RayError as error:
+        raise StudyError(f"--address: {error}" if config.address else str(error)) from None
+    except (RayError, TuneError) as error:
         raise StudyError(f"Ray failed ({reason(error)}); what is recorded stays: run the same command again") from None
     finally:
         disconnect()
 
 
-def _place(share: float) -> Place:
-    """Where frozen backbones run: on the cluster if that has a GPU and this machine has none."""
-    if not share or device_here().type == "cuda":
-        return here
-    from study.remote_backbone import on_cluster
-
-    return partial(on_cluster, share=share)
-
-
-def _train(
-    config: StudyConfig,
-    situation: Situation,
-    datasets: dict[tuple[str, str], Dataset],
-    recorder: Recorder,
-    estimates: Sequence[Estimate],
-    share: float,
-    still_ours: Callable[[], None],
-) -> list[str]:
-    from study.scheduling import train_packs, workers
-    from study.trials import OtherVersionError
-
-    version = code_version()
-    snapshots = CheckpointFolder(study_folder(config) / "checkpoints", config.checkpoint_seconds)
-    snapshots.clear(version, situation.done)
-    seconds_of = {(each.reading.dataset, each.reading.encoder): each.run for each in estimates}
-    packs = _packs(config, situation, workers(share), seconds_of, snapshots.begun(version))
-    orders = []
-    for pack, members in packs:
-        keys = [run.key for run in members]
-        digest = datasets[pack.structure.reading].digest
-        orders.append(Order(pack, pack_id(members), fingerprint(keys, version, digest), version))
-    progress = Progress([pack for pack, _ in packs])
-    started = time.monotonic()
-    busy_seconds, trained = 0.0, 0
-
-    def reached(position: int, epoch: int) -> None:
-        still_ours()
-        progress.reached(position, epoch)
-
-    def keep(position: int, history: History, seconds: float, device: str) -> None:
-        nonlocal busy_seconds, trained
-        still_ours()
-        pack, members = packs[position]
-        busy_seconds, trained = busy_seconds + seconds, trained + len(members)
-        digest = datasets[pack.structure.reading].digest
-        recorder.add(make_record(members, history, seconds, device, version, digest, config.seeds[0]))
-        snapshots.remove(orders[position].name)
-        progress.finished(position)
-
-    try:
-        failed = train_packs(orders, datasets, snapshots, share, reached, keep)
-    except OtherVersionError as error:
-        raise StudyError(f"--address: {error}") from None
-    finally:
-        progress.close()
-    seconds_each = busy_seconds / max(trained, 1)
-    print(f"Trained {trained} runs in {duration(time.monotonic() - started)}, {seconds_each:.3g} s a run and worker")
-    return [f"{_name(packs[position])} failed: {why}" for position, why in failed]
-
-
-def _name(pack: PackRuns) -> str:
-    structure = pack[0].structure
-    return f"the pack of {len(pack[1])} runs {structure.dataset} {structure.loss} {structure.miner}"
+def _backbone_runner(gpus_per_pack: float) -> BackboneRunner:
+    """Runs backbones on the cluster if it has GPUs and this machine has none."""
+    if not gpus_per_pack or local_device().type == "cuda":
+        return run_here
+    return partial(run_on_cluster, gpus=gpus_per_pack)
 
 
 def _build_report(config: StudyConfig) -> str:
-    with storage_errors(config.storage, but=(StudyNotFoundError, ValueError)):
-        return build_report(config.name, config.storage, tuning_seeds=config.tuning_seeds)
+    with storage_errors(config.storage, unchanged=(StudyNotFoundError, ValueError)):
+        return build_report(config.name, config.storage, rope=config.rope)
 
 
 def _show_report(config: StudyConfig, building: Future[str], sink: TrackingSink | None) -> list[str]:
-    """Shows the report and logs it to the study's MLflow run; what of that failed."""
+    """Shows the report and logs it to MLflow; returns a line about what failed."""
     try:
-        shown = building.result()
+        text = building.result()
     except StudyNotFoundError as error:
         print(f"No report: {error}")
         return []
     except ValueError as error:
         return [f"no report could be made: {error}"]
-    print(f"\n{shown}")
+    print(f"\n{text}")
     print(f"Browse   {browse_hint(config.mlflow_uri, config.name)}")
     if sink is None:
         return []
     try:
         sink.log_report(report_folder(config.storage, config.name))
     except TrackingError as error:
-        return [f"the report is not in MLflow ({error}); {_sync_hint(config)} logs it"]
+        return [f"the report is not in MLflow ({error}); {sync_hint(config)} logs it"]
     return []

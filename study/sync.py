@@ -1,4 +1,4 @@
-"""``python -m study.sync``: fills MLflow from a study's records, after it was away or in another place."""
+"""``python -m study.sync``: fills MLflow from a study's records, if it did not answer or is another server."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from analysis.mlflow_client import without_passwords
-from analysis.records import BrokenRecordError, records_folder
-from analysis.report import report_folder
-from study.config import ConfigError, StudyConfig, environment, load_config
-from study.lock import LockedError, only_session
-from study.situation import connect_mlflow, study_folder
-from study.storage import is_folder, stored_records
-from study.tracking import TrackingError
+from analysis.report.files import report_folder
+from analysis.store.mlflow_client import without_passwords
+from analysis.store.records import BrokenRecordError, records_folder
+from study.config.model import ConfigError, StudyConfig, environment, load_config
+from study.recording.mlflow_connection import connect_mlflow
+from study.recording.mlflow_sink import TrackingError
+from study.storage.folder import is_folder, stored_records, study_folder
+from study.storage.lock import LockedError, only_session
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fills MLflow and returns the exit status: 0, or 2 with a line that says what is wrong."""
+    """Fills MLflow and returns the exit status: 0, or 2 with a line about the error."""
     parser = argparse.ArgumentParser(prog="python -m study.sync", description="Fills MLflow from a study's records.")
     parser.add_argument("--name", required=True, help="of the study")
     parser.add_argument("--storage", help="folder or address of the records (default: results)")
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     try:
         config = load_config(None, None, given, environment())
-        folder = study_folder(config)
+        folder = study_folder(config.storage, config.name)
         if not is_folder(folder):
             raise ConfigError(f"no study {config.name!r} in {config.storage}")
         with only_session(folder):
@@ -43,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def fill(config: StudyConfig) -> str:
-    """Writes what MLflow lacks of a study, runs and report, and says in a line what there is.
+    """Writes the runs and the report that MLflow lacks. Returns a line about what it holds.
 
     Raises:
-        TrackingError: If MLflow does not answer, or fails on the way; the rest can be written later.
+        TrackingError: If MLflow does not answer or fails. What it lacks can be written later.
         OSError: If the study cannot be read.
     """
     sink = connect_mlflow(config)
@@ -61,7 +61,7 @@ def fill(config: StudyConfig) -> str:
             sink.write(record)
             runs += len(record.runs)
         except TrackingError as error:
-            if error.away:
+            if error.unreachable:
                 raise
             refused.append(str(error))
     if refused:

@@ -10,8 +10,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from ray.autoscaler._private.util import prepare_config, validate_config
+from sqlalchemy.engine import make_url
 
-from study.scheduling import GPUS_TO_COME
+from study.cluster.connection import GPUS_TO_COME
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,6 +48,21 @@ def test_the_head_trains_nothing_and_the_workers_are_preemptible_gpus(cluster: d
 
 def test_packs_are_shaped_for_as_many_gpus_as_may_come(cluster: dict[str, Any]) -> None:
     assert cluster["max_workers"] == cluster["available_node_types"]["gpu_worker"]["max_workers"] == GPUS_TO_COME
+
+
+def test_the_study_writes_into_the_database_that_the_server_shows(cluster: dict[str, Any]) -> None:
+    made, served = re.findall(
+        r"(?:db upgrade|--backend-store-uri) (\S+)", "\n".join(cluster["head_start_ray_commands"])
+    )
+    (written,) = re.findall(r"export MLFLOW_TRACKING_URI=([^']+)", " ".join(cluster["head_setup_commands"]))
+    assert made == served == written
+
+
+def test_the_driver_of_postgresql_that_it_names_is_the_one_that_tests_use() -> None:
+    (address,) = re.findall(r"postgresql\S*://\S+", (ROOT / "cluster.yaml").read_text())
+    assert make_url(address).drivername == "postgresql+psycopg"
+    for file in ("cluster.yaml", "pyproject.toml"):
+        assert '"psycopg[binary]' in (ROOT / file).read_text()
 
 
 def test_no_server_of_the_cluster_is_open_to_the_world(cluster: dict[str, Any]) -> None:

@@ -1,8 +1,25 @@
-"""Pure PyTorch training of many small metric-learning runs at once.
+"""Pure PyTorch training of many small metric-learning runs at once, in packs.
 
-Everything here is batched over the K members of a *pack*: tensors carry the member as their first dimension,
-and no operation mixes members, so a run's result does not depend on the pack that it is in.
+The first dimension of every tensor is the member of the pack. No operation mixes members, so a run's result does not
+depend on its pack.
 
-Reading order: `spec` (what a pack is) -> `training` (the loop) -> `objective` (miner and loss on one batch)
--> `miners`, `losses`, `all_triplets` -> `evaluation`. Only `tune_adapter` knows Ray; nothing here knows MLflow.
+Reading order:
+    `pack`: what a pack is.
+    `training`: `loop` trains a pack; its other modules give batches, Adam, snapshots and the history.
+    `objectives`: `objective` applies a miner, then a loss, to one batch.
+    `networks`: encoders and frozen backbones.
+    `evaluation`: metrics of embeddings.
+    `pairwise`: distances and sorting, for `objectives` and `evaluation`.
+    `datasets`: datasets and their splits.
+    `tune_adapter`: a pack as a trial of Ray Tune.
+
+Imports go one way: tune_adapter > training > objectives, evaluation, networks; objectives, evaluation > pairwise;
+networks > datasets > random_streams. Every module may import `pack`, `provenance` and `random_streams`. Only
+`tune_adapter` imports Ray. Nothing imports MLflow, `study` or `analysis`.
 """
+
+import os
+
+# Without this, MKL rounds a product of matrices by where they begin in memory, and a member begins elsewhere in another
+# pack. "Conditional numerical reproducibility" costs no time here. MKL reads it at its first call.
+os.environ.setdefault("MKL_CBWR", "AUTO")

@@ -1,4 +1,4 @@
-"""Where a result came from."""
+"""The version of the code that computed a result."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import torch
 
 @cache
 def code_version() -> str:
-    """What a result depends on beside its configuration and data, without a space in it.
+    """Everything that a result depends on, except its configuration and its data; without spaces.
 
-    The version of this package, a digest of the code that trains, and the versions of the libraries that compute. One
-    version of PyTorch built for other devices counts as the same.
+    It names the version of the package, a digest of the code in `trainables`, and the versions of PyTorch and NumPy.
+    Builds of one PyTorch version for different devices count as the same.
     """
     digest = hashlib.sha256()
     root = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""A pack as a Ray Tune trainable: the one place in this package that knows Ray."""
+"""A Ray Tune trainable that trains packs. No other module of this package imports Ray."""
 
 from __future__ import annotations
 
@@ -15,39 +15,40 @@ import torch
 from ray import tune
 from ray.exceptions import RayError
 
-from trainables.datasets import Dataset
-from trainables.halving import train_within_memory
-from trainables.history import History
+from trainables.datasets.splits import Dataset
+from trainables.datasets.synthetic import AnyDataset, ClusterDraws
+from trainables.pack import DatasetKey, Pack
 from trainables.provenance import code_version
-from trainables.snapshots import BrokenSnapshotError, Snapshot, from_bytes, to_bytes
-from trainables.spec import Pack
+from trainables.training.halving import train_within_memory
+from trainables.training.history import History
+from trainables.training.snapshots import BrokenSnapshotError, Snapshot, from_bytes, to_bytes
 
-REPORT_SECONDS = 1.0  # between two reports of progress; each costs the driver an event
+REPORT_SECONDS = 1.0  # between two reports of progress; each costs the driver some time
 
 
 class Snapshots(Protocol):
-    """Where the snapshots of packs in training are kept."""
+    """Storage for snapshots of unfinished packs."""
 
     @property
     def seconds(self) -> float:
-        """Between two snapshots of a pack."""
+        """The least time between two snapshots of a pack."""
 
     def read(self, name: str) -> bytes | None:
-        """What was kept under a name; None if nothing was."""
+        """The last bytes written under a name, or None."""
 
     def write(self, name: str, content: bytes) -> None:
-        """Keeps bytes in place of what was there."""
+        """Stores bytes under a name and replaces earlier ones."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """A pack to be trained.
+class TrainingJob:
+    """A pack to train.
 
     Attributes:
-        pack: What.
-        name: Under which its snapshots are kept.
-        fingerprint: What they depend on: of another fingerprint they are not read.
-        version: Of the code that is to train it, as `code_version` gives it.
+        pack: The pack.
+        name: The name of its snapshots.
+        fingerprint: Hash of everything that the snapshots depend on. Snapshots with another fingerprint are not used.
+        version: The `code_version` that must train it.
     """
 
     pack: Pack
@@ -56,95 +57,100 @@ class Order:
     version: str
 
 
-def share_dataset(dataset: Dataset) -> ray.ObjectRef[dict[str, Any]]:
-    """Puts a dataset into the object store: one copy a node, which all its trials map into their memory.
+StoredDataset = ClusterDraws | dict[str, Any]
+"""A dataset in the object store: its fields, with arrays for tensors, because Ray maps only arrays without a copy."""
 
-    Its tensors go as arrays, because those are what Ray maps without copying.
-    """
+
+def put_dataset(dataset: AnyDataset) -> ray.ObjectRef[StoredDataset]:
+    """Puts a dataset into the object store. Each node gets one copy, which all its trials map into their memory."""
+    if isinstance(dataset, ClusterDraws):
+        return ray.put(dataset)
     values = {field.name: getattr(dataset, field.name) for field in fields(dataset)}
     return ray.put({name: v.contiguous().numpy() if isinstance(v, torch.Tensor) else v for name, v in values.items()})
 
 
-def shared_dataset(reference: ray.ObjectRef[dict[str, Any]]) -> Dataset:
-    """The dataset that `share_dataset` put there; its tensors are for reading only."""
+def get_dataset(reference: ray.ObjectRef[StoredDataset]) -> AnyDataset:
+    """The dataset that `put_dataset` stored; its tensors are read-only."""
+    values = ray.get(reference)
+    if isinstance(values, ClusterDraws):
+        return values
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not writable")
-        values: dict[str, Any] = ray.get(reference)
         tensors = {name: torch.from_numpy(v) for name, v in values.items() if isinstance(v, np.ndarray)}
     return Dataset(**(values | tensors))
 
 
 def pack_trainable(
-    orders: ray.ObjectRef[list[Order]],
-    datasets: Mapping[tuple[str, str], ray.ObjectRef[dict[str, Any]]],
+    jobs: ray.ObjectRef[list[TrainingJob]],
+    datasets: Mapping[DatasetKey, ray.ObjectRef[StoredDataset]],
     threads: int,
     snapshots: Snapshots,
 ) -> Callable[[dict[str, Any]], None]:
-    """A function trainable for ``config["pack"]``, a position in `orders`.
+    """A function trainable for Ray Tune.
 
-    It reports ``{"epoch": int}`` now and then, and at the end adds ``{"history": History, "seconds": float, "device":
-    str}``. It goes on from the last snapshot of its pack, whoever took it, unless ``config["anew"]`` is true or
-    ``config["pieces"]``, in how many parts to train the pack, is more than one.
+    Its configuration has three entries. ``"pack"`` is a position in `jobs`. ``"from_scratch"`` ignores the last
+    snapshot of the pack. ``"pieces"`` is the number of pieces to train the pack in.
 
-    An exception of its own is reported as ``{"error": str}`` and then raised, so that the next try gets a process whose
-    CUDA is not broken. What Ray raises is not its own. ``{"other_version": str}`` says that this node's code or
-    libraries are not those of the order.
+    It reports ``{"epoch": int}`` from time to time. The last report adds ``{"history": History, "seconds": float,
+    "device": str}``. An error in the training is reported as ``{"error": str}`` and then raised. So the next try
+    runs in a new process, where CUDA works. Errors of Ray are only raised. If the code or the libraries on this node
+    have another version than the job, it trains nothing and reports ``{"other_version": str}``.
 
     Args:
-        orders: In the object store, so that no trial's configuration carries its pack.
-        datasets: As `share_dataset` gives them, by reading.
-        threads: CPU threads of a trial; with one, results do not depend on the pack bit for bit.
-        snapshots: Where they are kept.
+        jobs: All packs. They are in the object store to keep the configuration of a trial small.
+        datasets: From `put_dataset`.
+        threads: CPU threads of a trial. With one thread, no bit of a result depends on the pack.
+        snapshots: Storage for snapshots.
     """
 
     def train(config: dict[str, Any]) -> None:
-        order = ray.get(orders)[config["pack"]]
-        if order.version != code_version():
-            tune.report({"other_version": _other_version(order.version)})
+        job = ray.get(jobs)[config["pack"]]
+        if job.version != code_version():
+            tune.report({"other_version": _version_message(job.version)})
             return
         try:
-            fulfil(order, config)
+            train_job(job, config)
         except RayError:
             raise
         except Exception as error:
             tune.report({"error": " ".join("".join(traceback.format_exception_only(error)).split())[:300]})
             raise
 
-    def fulfil(order: Order, config: dict[str, Any]) -> None:
-        started = last_report = last_snapshot = time.monotonic()
+    def train_job(job: TrainingJob, config: dict[str, Any]) -> None:
+        started = last_report = last_write = time.monotonic()
         torch.set_num_threads(threads)
         device = _device()
-        dataset = shared_dataset(datasets[order.pack.structure.reading])
-        epochs = order.pack.structure.epochs
+        dataset = get_dataset(datasets[job.pack.structure.dataset_key])
+        epochs = job.pack.structure.epochs
 
-        def on_epoch(epoch: int, snapshot: Callable[[], Snapshot] | None) -> None:
-            nonlocal last_report, last_snapshot
+        def on_epoch(epoch: int, snapshot: Callable[[], Snapshot]) -> None:
+            nonlocal last_report, last_write
             now = time.monotonic()
-            if snapshot and epoch < epochs and now - last_snapshot >= snapshots.seconds:
-                snapshots.write(order.name, to_bytes(snapshot(), order.fingerprint))
-                last_snapshot = time.monotonic()
+            if epoch < epochs and now - last_write >= snapshots.seconds:
+                snapshots.write(job.name, to_bytes(snapshot(), job.fingerprint))
+                last_write = time.monotonic()
             if now - last_report >= REPORT_SECONDS:
                 last_report = now
                 tune.report({"epoch": epoch})
 
         pieces = config["pieces"]
-        begun = None if config["anew"] or pieces > 1 else _begun(order, snapshots)
-        history: History = train_within_memory(order.pack, dataset, device, on_epoch, begun, pieces)
+        resume = None if config["from_scratch"] else _last_snapshot(job, snapshots)
+        history: History = train_within_memory(job.pack, dataset, device, on_epoch, resume, pieces)
         seconds = time.monotonic() - started
-        tune.report({"epoch": epochs, "history": history, "seconds": seconds, "device": _name(device)})
+        tune.report({"epoch": epochs, "history": history, "seconds": seconds, "device": _device_name(device)})
 
     return train
 
 
-def _begun(order: Order, snapshots: Snapshots) -> Snapshot | None:
-    content = snapshots.read(order.name)
+def _last_snapshot(job: TrainingJob, snapshots: Snapshots) -> Snapshot | None:
+    content = snapshots.read(job.name)
     try:
-        return from_bytes(content, order.fingerprint) if content else None
+        return from_bytes(content, job.fingerprint) if content else None
     except BrokenSnapshotError:
-        return None  # from the beginning, then
+        return None  # train from the beginning
 
 
-def _other_version(wanted: str) -> str:
+def _version_message(wanted: str) -> str:
     node = ray.util.get_node_ip_address()
     return (
         f"the node {node} has version {code_version()} of the code and its libraries, and this session {wanted}: "
@@ -160,5 +166,5 @@ def _device() -> torch.device:
     return torch.device("cuda")
 
 
-def _name(device: torch.device) -> str:
+def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

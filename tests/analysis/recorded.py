@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.loading import PARAMETERS, TAGS
-from analysis.records import PackRecord, RunDescription, records_folder, write_record
+from analysis.parameters import PARAMETERS
+from analysis.store.records import PackRecord, RunDescription, records_folder, write_record
+from analysis.store.stored_runs import TAGS
 from tests.analysis.studies import simulated_runs
 
 EPOCHS = 5
@@ -22,17 +23,18 @@ def record_study(
     pack: int = 50,
     epochs: int = EPOCHS,
     sketched: set[str] | None = None,
+    untrained: float | None = None,
 ) -> None:
     """Writes a table of runs as records: curves that halve each epoch, and sketches of the runs with these keys.
 
-    Those of seed 0 have sketches if no keys are given.
+    Those of seed 0 have sketches if no keys are given. `untrained` is the test MAP@R of every run at epoch 0.
     """
     metrics = [column for column in runs.columns if "/" in column]
     for start in range(0, len(runs), pack):
         part = runs.iloc[start : start + pack]
         descriptions, points = [], []
         for row in part.to_dict("records"):
-            params = {column: row[column] for column in PARAMETERS}
+            params = {parameter.name: row[parameter.name] for parameter in PARAMETERS}
             tags = {**{tag: str(row[tag]) for tag in TAGS}, "diverged": "epoch 2" if row["diverged"] else "false"}
             tags["pack"] = f"p{start}"
             picture = {"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 0.0], "label": [0.0, 0.0, 1.0]}
@@ -41,6 +43,7 @@ def record_study(
             descriptions.append(RunDescription(str(row["key"]), params, tags, sketch))
             for epoch in range(1, epochs + 1):
                 points += [(row["key"], metric, epoch, 0.5**epoch) for metric in DYNAMICS]
+            points += [(row["key"], "test/map_at_r", 0, untrained)] if untrained is not None else []
             points += [(row["key"], metric, epochs, row[metric]) for metric in metrics if np.isfinite(row[metric])]
         frame = pd.DataFrame(points, columns=["key", "metric", "epoch", "value"])
         write_record(records_folder(storage, name), PackRecord(f"p{start}", 1, 2, tuple(descriptions), frame))

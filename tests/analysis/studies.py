@@ -49,19 +49,25 @@ def simulated_runs(
                 "sampler": "shuffle",
                 "samples_per_class": 4,
                 "embedding_dim": 128,
-                "normalized": False,
-                "augmented": False,
+                "normalize": False,
+                "augment": False,
                 "diverged": False,
                 "pack": "p",
                 "code_version": "1",
                 "data_digest": dataset,
                 "device": "cpu",
+                "test_part": "drawn",
             }
             row.update({metric.column: value for metric in METRICS})
             row["val/map_at_r"] = value
             row["train/loss_decay_censored"] = 0.0
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a verdict table whose metric has verdicts."""
+    return table[table["verdict"] != "shown"]
 
 
 def with_one_metric(runs: pd.DataFrame, column: str = "test/map_at_r") -> pd.DataFrame:

@@ -12,7 +12,10 @@ import pytest
 from tests.analysis.recorded import record_study
 from tests.analysis.studies import simulated_runs
 
-MODULES = ("censoring", "claims", "comparison", "loading", "overall", "slices", "verdict_table")
+MODULES = (
+    *("comparison.arms", "comparison.paired_tests", "conclusions.claim_verdicts", "conclusions.overall"),
+    *("conclusions.slices", "conclusions.verdict_table", "statistics.censoring", "store.loading"),
+)
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -24,7 +24,7 @@ SMALL = ["--preset", "demo", "--datasets", "digits", "--miners", "all", "hard", 
 class Session:
     """One session of a study, and every process that it starts, known by a mark in their environment."""
 
-    def __init__(self, *options: str, **environment: str) -> None:
+    def __init__(self, *options: str, folder: Path | None = None) -> None:
         self._mark = f"STUDY_TEST={uuid.uuid4().hex}"
         name, _, value = self._mark.partition("=")
         self.process = subprocess.Popen(
@@ -33,7 +33,8 @@ class Session:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, name: value, **environment},
+            cwd=folder,
+            env={**os.environ, name: value},
         )
 
     def ends(self, timeout: float = 300) -> tuple[int, str, str]:
@@ -46,16 +47,16 @@ class Session:
         found = []
         for entry in Path("/proc").iterdir():
             try:
-                mine = entry.name.isdigit() and self._mark.encode() in (entry / "environ").read_bytes()
-                state = (entry / "stat").read_text().rpartition(")")[2].split()[0] if mine else "Z"
-                if mine and state != "Z" and command in (entry / "cmdline").read_text():
+                marked = entry.name.isdigit() and self._mark.encode() in (entry / "environ").read_bytes()
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0] if marked else "Z"
+                if marked and state != "Z" and command in (entry / "cmdline").read_text():
                     found.append(int(entry.name))
             except OSError:
                 continue
         return found
 
     def until(self, what: Callable[[], object]) -> None:
-        """Waits until something is true, while this session is at work."""
+        """Waits until something is true, while this session runs."""
 
         def over() -> bool:
             if not what():
@@ -99,9 +100,9 @@ class Server:
         self._process.wait()
 
 
-def run_to_end(*options: str, **environment: str) -> str:
+def run_to_end(*options: str) -> str:
     """The output of a session that ends well."""
-    status, output, errors = Session(*options, **environment).ends()
+    status, output, errors = Session(*options).ends()
     assert status == 0, errors
     return output
 
@@ -110,7 +111,7 @@ def wait_for(what: Callable[[], object], seconds: float = 120) -> None:
     """Waits until something is true."""
     end = time.monotonic() + seconds
     while not what():
-        assert time.monotonic() < end, "it did not come to pass"
+        assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.1)
 
 

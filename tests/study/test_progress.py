@@ -1,30 +1,33 @@
-"""The bar, where somebody watches it and where nobody does any more."""
+"""The progress of a study, on terminals and on other outputs."""
 
 from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 
-from study.progress import Progress
+import pytest
+
+from study.progress import Progress, duration
 from tests.trainables.test_invariants import ALONE, DIGITS
-from trainables.spec import Pack
+from trainables.pack import Pack
 
 
-def to_the_end(stream: io.TextIOBase) -> None:
-    progress = Progress([Pack(DIGITS, (ALONE,))], stream)  # type: ignore[arg-type]
+def to_the_end(output: io.TextIOBase) -> None:
+    progress = Progress([Pack(DIGITS, (ALONE,))], [1.0], output)  # type: ignore[arg-type]
     progress.reached(0, DIGITS.epochs)
-    progress.finished(0)
+    progress.finished(0, 1.0)
     progress.close()
 
 
-def test_a_stream_that_is_no_terminal_gets_whole_lines() -> None:
-    stream = io.StringIO()
-    to_the_end(stream)
-    assert stream.getvalue().startswith("  1/1 runs  100%")
-    assert stream.getvalue().endswith("elapsed\n")
+def test_an_output_that_is_not_a_terminal_gets_complete_lines() -> None:
+    output = io.StringIO()
+    to_the_end(output)
+    assert output.getvalue().startswith("  1/1 runs  100%")
+    assert output.getvalue().endswith("elapsed\n")
 
 
-def test_a_stream_that_is_closed_or_broken_ends_no_training() -> None:
+def test_an_output_that_is_closed_or_broken_ends_no_training() -> None:
     closed = io.StringIO()
     closed.close()
     to_the_end(closed)
@@ -37,3 +40,41 @@ def test_a_stream_that_is_closed_or_broken_ends_no_training() -> None:
     except BrokenPipeError:
         return
     raise AssertionError("nothing was written, so nothing was tried")
+
+
+@pytest.fixture
+def packs() -> list[Pack]:
+    """Two packs of digits and one of another dataset, all of four epochs."""
+    digits, other = (replace(DIGITS, dataset=name, epochs=4) for name in ("digits", "synthetic"))
+    return [Pack(structure, (ALONE,) * 10) for structure in (digits, digits, other)]
+
+
+def test_progress_counts_what_packs_are_expected_to_take(packs: list[Pack]) -> None:
+    progress = Progress(packs, [10.0, 10.0, 80.0], io.StringIO())
+    progress.reached(0, 2)
+    assert progress.fraction() == pytest.approx(0.05)
+    progress.reached(2, 4)
+    assert progress.fraction() == pytest.approx(0.85)
+
+
+def test_packs_that_end_correct_what_is_expected_of_the_others_of_their_dataset(packs: list[Pack]) -> None:
+    output = io.StringIO()
+    progress = Progress(packs, [10.0, 10.0, 80.0], output)
+    progress.finished(0, 12.0)
+    assert progress.fraction() == pytest.approx(12 / (12 + 12 + 96)), "nothing else is known of the other dataset"
+    assert "as planned" not in output.getvalue()
+    progress.finished(2, 240.0)
+    assert progress.fraction() == pytest.approx(252 / (12 + 12 + 240))
+    assert output.getvalue().count("training takes 2.6 times as long as planned") == 1
+    progress.finished(1, 50.0)
+    assert progress.fraction() == 1.0
+    assert output.getvalue().count("as planned") == 1, "it is said once"
+    assert "30/30 runs  100%" in output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(4.4, "4 s"), (65, "1 min 05 s"), (7500, "2 h 05 min"), (260_000, "3.0 days")],
+)
+def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -8,21 +8,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
 from mlflow.tracking import MlflowClient
 
 from analysis import load_study, verdicts
-from analysis.report import main as report_main
+from analysis.report.__main__ import main as report_main
+from study.config.model import load_config
 from study.run import main
+from study.session import _build_report
+from tests.analysis.recorded import record_study
+from tests.analysis.studies import simulated_runs
 
 SMALL = ["--preset", "demo", "--datasets", "digits", "--miners", "all", "hard", "--margins", "0.5", "--epochs", "2"]
 
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of 8 seeds, run in a process of its own as a user would."""
+    """A study of 8 seeds, run in its own process, as a user would."""
     folder = tmp_path_factory.mktemp("results")
     done = study(folder, "--seeds", "8")
     assert done.returncode == 0, done.stderr
@@ -59,13 +64,15 @@ def test_the_report_is_written(storage: Path) -> None:
     report = storage / "small" / "report"
     assert "# Contrastive or triplet? Study `small`" in (report / "report.md").read_text()
     table = pd.read_csv(report / "verdicts.csv")
-    assert list(table.columns[:14]) == [
+    assert list(table.columns[:16]) == [
         "dataset",
         "metric",
         "estimand",
+        "first",
+        "second",
         "n",
-        "triplet",
-        "contrastive",
+        "first_mean",
+        "second_mean",
         "difference",
         "ci_low",
         "ci_high",
@@ -75,9 +82,9 @@ def test_the_report_is_written(storage: Path) -> None:
         "probability",
         "verdict",
     ]
-    assert set(table["n"]) == {5, 8}
+    assert set(table["n"]) == {8}
     content = json.loads((report / "verdicts.json").read_text())
-    assert len(content["verdicts"]) == len(table) == 23
+    assert len(content["verdicts"]) == len(table) == 36
 
 
 def test_mlflow_holds_every_run_once_under_its_cell_and_study(storage: Path) -> None:
@@ -103,7 +110,7 @@ def test_mlflow_holds_every_run_once_under_its_cell_and_study(storage: Path) -> 
         "batch_size",
         "sampler",
         "embedding_dim",
-        "normalized",
+        "normalize",
     } <= set(one.data.params)
     assert {"train/loss", "train/grad_norm", "val/map_at_r", "test/linear_accuracy", "test/recall_at_8"} <= set(
         one.data.metrics
@@ -126,11 +133,10 @@ def test_mlflow_and_the_storage_folder_give_the_same_verdicts(storage: Path) -> 
     pd.testing.assert_frame_equal(verdicts(from_records), verdicts(from_mlflow), check_exact=True)
 
 
-def test_the_same_command_again_only_reports(storage: Path) -> None:
+def test_the_same_command_again_only_reports(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in (storage / "small" / "records").iterdir()}
-    again = study(storage, "--seeds", "8")
-    assert again.returncode == 0
-    assert "Nothing to train" in again.stdout
+    assert main([*SMALL, "--storage", str(storage), "--name", "small", "--seeds", "8"]) == 0
+    assert "Nothing to train" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in (storage / "small" / "records").iterdir()} == before
     assert len(mlflow_runs(storage)) == 37
 
@@ -138,7 +144,7 @@ def test_the_same_command_again_only_reports(storage: Path) -> None:
 def test_what_is_missing_alone_is_trained_and_mlflow_filled_and_both_are_the_same_bit_for_bit(
     storage: Path, tmp_path: Path
 ) -> None:
-    """Half of the runs come from the records, half are trained anew, in packs of another size."""
+    """Half of the runs come from the records, half are trained again, in packs of another size."""
     records = tmp_path / "small" / "records"
     shutil.copytree(storage / "small" / "records", records)
     for record in sorted(records.iterdir())[::2]:
@@ -193,7 +199,7 @@ def test_bad_input_ends_with_one_line_before_ray_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setattr("study.scheduling.connect", lambda address: pytest.fail("Ray was started"))
+    monkeypatch.setattr("study.session.connect", lambda address: pytest.fail("Ray was started"))
     try:
         status = main([*SMALL, "--storage", str(tmp_path), *options])
     except SystemExit as stopped:  # how argparse ends
@@ -231,9 +237,26 @@ def test_the_environment_stands_below_a_file_and_an_option(
     assert "nonsense://x" in capsys.readouterr().err
 
 
+def test_a_session_reports_with_the_regions_of_equivalence_that_were_set(tmp_path: Path) -> None:
+    record_study(tmp_path, "demo", simulated_runs(np.random.default_rng(0), seeds=8))
+    _build_report(load_config("demo", None, {"storage": str(tmp_path), "rope": ["map_at_r=0.03"]}))
+    table = pd.read_csv(tmp_path / "demo" / "report" / "verdicts.csv")
+    assert set(table.loc[table["metric"] == "map_at_r", "rope"]) == {0.03}
+    assert set(table.loc[table["metric"] == "recall_at_1", "rope"]) == {0.01}
+
+
 def test_a_plan_leaves_no_trace(tmp_path: Path) -> None:
     assert main([*SMALL, "--storage", str(tmp_path / "absent"), "--plan"]) == 0
     assert not (tmp_path / "absent").exists()
+
+
+def test_a_plan_is_made_without_the_data_that_it_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--datasets", "digits", "cub200", "--data-root", str(tmp_path), "--storage", str(tmp_path / "absent")]
+    assert main([*SMALL, *options, "--plan"]) == 0
+    captured = capsys.readouterr()
+    assert "cub200 (vit_b_32, class-disjoint)" in captured.out
+    assert "2 of the study's files are missing:" in captured.err
+    assert main([*SMALL, *options]) == 2
 
 
 def test_a_second_session_on_a_study_says_so_and_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,7 +269,7 @@ def test_a_second_session_on_a_study_says_so_and_stops(tmp_path: Path, capsys: p
 def test_runs_of_other_code_are_warned_of(
     storage: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("study.situation.code_version", lambda: "9.9+new")
+    monkeypatch.setattr("study.state.code_version", lambda: "9.9+new")
     assert main([*SMALL, "--storage", str(storage), "--name", "small", "--seeds", "8", "--plan"]) == 0
     assert "trained by other code" in capsys.readouterr().err
 
@@ -256,10 +279,11 @@ def test_other_data_under_the_same_name_are_refused(
 ) -> None:
     from dataclasses import replace
 
-    from trainables.datasets import load_vectors
+    from trainables.datasets.registry import load_vectors
 
     monkeypatch.setattr(
-        "study.preparation.load_vectors", lambda name, synthetic: replace(load_vectors(name, synthetic), digest="other")
+        "study.data.preparation.load_vectors",
+        lambda name, synthetic: replace(load_vectors(name, synthetic), digest="other"),
     )
     assert main([*SMALL, "--storage", str(storage), "--name", "small", "--seeds", "9"]) == 2
     assert "give this study another --name" in capsys.readouterr().err

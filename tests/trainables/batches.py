@@ -1,4 +1,4 @@
-"""Batches that tests of losses and miners share: shapes, labels and edge cases."""
+"""Random batches for the tests of losses and miners, with edge cases."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from trainables.distances import squared_distances
-from trainables.miners import Batch
-from trainables.selection import relations
+from trainables.objectives.candidates import pair_masks
+from trainables.objectives.miners import MinerInput
+from trainables.pairwise.distances import squared_distances
 
 
 @st.composite
@@ -27,12 +27,14 @@ def batches(
     return embeddings, labels, margins
 
 
-def mining_batch(embeddings: Tensor, labels: Tensor, margins: Tensor, seed: int = 0) -> Batch:
-    """What a miner sees of a batch, with uniforms drawn from a seed."""
+def miner_input(
+    embeddings: Tensor, labels: Tensor, margins: Tensor, seed: int = 0, margin_power: int = 2
+) -> MinerInput:
+    """The input of a miner, with uniforms drawn from a seed."""
     generator = torch.Generator().manual_seed(seed)
     size = labels.shape[1]
     uniforms = torch.rand(labels.shape[0], size, size, generator=generator, dtype=embeddings.dtype)
-    return Batch(squared_distances(embeddings), embeddings, relations(labels), margins, uniforms)
+    return MinerInput(squared_distances(embeddings), embeddings, pair_masks(labels), margins, margin_power, uniforms)
 
 
 def distance(embeddings: Tensor, a: int, b: int) -> float:

@@ -1,4 +1,4 @@
-"""Small image datasets made on the spot, and where the real samples stand."""
+"""Small image datasets made for a test, and the folder of the real samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a result's provenance names."""
+"""The version of the code that computed a result."""
 
 from __future__ import annotations
 

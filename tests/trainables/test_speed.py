@@ -1,4 +1,4 @@
-"""Figures that README states, measured again; run with ``-m slow -s`` on an idle machine to see them."""
+"""Measures the figures in README again. Run with ``-m slow -s`` on an idle machine to see them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from torchvision import transforms
 from torchvision.datasets import MNIST
 
 from tests.trainables.images import SAMPLES, needs_samples
-from trainables.datasets import Dataset, make_dataset, split_dataset
 from trainables.datasets.images import decode_images
 from trainables.datasets.official import list_official
-from trainables.objective import objective
-from trainables.spec import Member, Pack, Structure
-from trainables.training import train_pack
+from trainables.datasets.splits import Dataset, make_dataset, split_dataset
+from trainables.objectives.objective import objective
+from trainables.pack import Member, Pack, Structure
+from trainables.training.loop import train_pack
 
 pytestmark = pytest.mark.slow
 CNN = Structure("mnist", "cnn", "closed", "triplet", "all", 2, 64, "shuffle", 4, 128, False, False, 2)

@@ -1,4 +1,4 @@
-"""The trainable by itself: Ray's object store and Tune's reports are stand-ins."""
+"""The trainable without Ray: the object store and the reports of Tune are replaced."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from ray.exceptions import RayError
 
 from tests.trainables.test_invariants import ALONE, DIGITS, OTHERS, points
 from trainables import tune_adapter
-from trainables.datasets import Dataset, load_vectors
+from trainables.datasets.registry import load_vectors
+from trainables.datasets.splits import Dataset
+from trainables.pack import DatasetKey, Pack
 from trainables.provenance import code_version
-from trainables.spec import Pack
-from trainables.training import _PackRun, train_pack
-from trainables.tune_adapter import Order, pack_trainable
+from trainables.training.loop import _PackTrainer, train_pack
+from trainables.tune_adapter import TrainingJob, get_dataset, pack_trainable, put_dataset
 
 PACK = Pack(replace(DIGITS, epochs=4), (ALONE, OTHERS[0]))
-ORDER = Order(PACK, "pack", "version data keys", code_version())
-CONFIG = {"pack": 0, "pieces": 1, "anew": False}
+JOB = TrainingJob(PACK, "pack", "version data keys", code_version())
+CONFIG = {"pack": 0, "pieces": 1, "from_scratch": False}
 
 
-class Kept:
+class MemorySnapshots:
     """Snapshots of every epoch, in memory."""
 
     seconds = 0.0
@@ -43,13 +44,13 @@ class Kept:
 @pytest.fixture
 def reports(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the trainable reports."""
-    found: list[dict[str, Any]] = []
+    sent: list[dict[str, Any]] = []
     monkeypatch.setattr(ray, "get", lambda value: value)
-    monkeypatch.setattr(tune_adapter, "shared_dataset", lambda dataset: dataset)
+    monkeypatch.setattr(tune_adapter, "get_dataset", lambda dataset: dataset)
     monkeypatch.setattr(tune_adapter, "_device", lambda: torch.device("cpu"))
     monkeypatch.setattr(ray.util, "get_node_ip_address", lambda: "10.0.0.2")
-    monkeypatch.setattr(tune, "report", found.append)
-    return found
+    monkeypatch.setattr(tune, "report", sent.append)
+    return sent
 
 
 @pytest.fixture
@@ -57,27 +58,41 @@ def digits() -> Dataset:
     return load_vectors("digits")
 
 
-def trainable(digits: Dataset, snapshots: Kept, order: Order = ORDER) -> Callable[[dict[str, Any]], None]:
-    return pack_trainable([order], {("digits", "mlp"): digits}, 1, snapshots)  # type: ignore[arg-type]
+def trainable(digits: Dataset, snapshots: MemorySnapshots, job: TrainingJob = JOB) -> Callable[[dict[str, Any]], None]:
+    return pack_trainable([job], {DatasetKey("digits", "mlp"): digits}, 1, snapshots)  # type: ignore[arg-type]
 
 
 def trained_epochs(monkeypatch: pytest.MonkeyPatch, until: int | None = None) -> list[int]:
-    """Lists the epochs that are trained, and ends the process, as it were, at the start of one."""
+    """Lists the trained epochs, and interrupts training at the start of epoch `until`."""
     epochs: list[int] = []
-    train_epoch = _PackRun.train_epoch
+    train_epoch = _PackTrainer.train_epoch
 
-    def counted(run: _PackRun, epoch: int) -> dict[str, torch.Tensor]:
+    def counted(trainer: _PackTrainer, epoch: int) -> dict[str, torch.Tensor]:
         if epoch == until:
             raise KeyboardInterrupt
         epochs.append(epoch)
-        return train_epoch(run, epoch)
+        return train_epoch(trainer, epoch)
 
-    monkeypatch.setattr(_PackRun, "train_epoch", counted)
+    monkeypatch.setattr(_PackTrainer, "train_epoch", counted)
     return epochs
 
 
+def test_a_dataset_is_the_same_after_the_object_store(monkeypatch: pytest.MonkeyPatch, digits: Dataset) -> None:
+    monkeypatch.setattr(ray, "put", lambda value: value)
+    monkeypatch.setattr(ray, "get", lambda value: value)
+    synthetic = load_vectors("synthetic")
+    assert get_dataset(put_dataset(synthetic)) == synthetic
+    official = replace(digits, test=torch.arange(5))
+    for dataset in (digits, official):
+        again = get_dataset(put_dataset(dataset))
+        assert isinstance(again, Dataset)
+        for name, value in vars(dataset).items():
+            same = getattr(again, name)
+            assert torch.equal(same, value) if isinstance(value, torch.Tensor) else same == value
+
+
 @pytest.mark.parametrize(
-    ("again", "expected"), [({}, [3, 4]), ({"anew": True}, [1, 2, 3, 4]), ({"pieces": 2}, [1, 2, 3, 4] * 2)]
+    ("again", "expected"), [({}, [3, 4]), ({"from_scratch": True}, [1, 2, 3, 4]), ({"pieces": 2}, [3, 4] * 2)]
 )
 def test_after_a_kill_only_the_epochs_since_the_last_snapshot_are_trained_again(
     monkeypatch: pytest.MonkeyPatch,
@@ -86,7 +101,7 @@ def test_after_a_kill_only_the_epochs_since_the_last_snapshot_are_trained_again(
     again: dict[str, Any],
     expected: list[int],
 ) -> None:
-    train = trainable(digits, Kept())
+    train = trainable(digits, MemorySnapshots())
     with monkeypatch.context() as patch:
         epochs = trained_epochs(patch, until=3)
         with pytest.raises(KeyboardInterrupt):
@@ -98,11 +113,11 @@ def test_after_a_kill_only_the_epochs_since_the_last_snapshot_are_trained_again(
     assert epochs == expected
     end = reports[-1]
     assert (end["epoch"], end["device"]) == (4, "cpu")
-    whole = train_pack(PACK, digits)
-    assert [points(end["history"], k) for k in range(2)] == [points(whole, k) for k in range(2)]
+    uninterrupted = train_pack(PACK, digits)
+    assert [points(end["history"], k) for k in range(2)] == [points(uninterrupted, k) for k in range(2)]
 
 
-def test_its_own_exceptions_are_reported_in_one_line_and_rays_are_not(
+def test_errors_of_the_training_are_reported_in_one_line_and_rays_are_not(
     monkeypatch: pytest.MonkeyPatch, reports: list[dict[str, Any]], digits: Dataset
 ) -> None:
     for error in (ValueError("broken\n on purpose"), RayError("an object is lost")):
@@ -112,12 +127,12 @@ def test_its_own_exceptions_are_reported_in_one_line_and_rays_are_not(
 
         monkeypatch.setattr(tune_adapter, "train_within_memory", fails)
         with pytest.raises(type(error)):
-            trainable(digits, Kept())(CONFIG)
+            trainable(digits, MemorySnapshots())(CONFIG)
     assert reports == [{"error": "ValueError: broken on purpose"}]
 
 
 def test_a_node_with_other_code_trains_nothing(reports: list[dict[str, Any]], digits: Dataset) -> None:
-    trainable(digits, Kept(), replace(ORDER, version="0.0+other"))(CONFIG)
+    trainable(digits, MemorySnapshots(), replace(JOB, version="0.0+other"))(CONFIG)
     (report,) = reports
-    for part in ("the node 10.0.0.2", code_version(), "this session 0.0+other"):
-        assert part in report["other_version"]
+    for text in ("the node 10.0.0.2", code_version(), "this session 0.0+other"):
+        assert text in report["other_version"]

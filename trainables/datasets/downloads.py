@@ -1,47 +1,68 @@
-"""Fetching datasets and weights, when asked to."""
+"""Downloads of datasets and weights."""
 
 from __future__ import annotations
 
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from trainables.datasets.faults import DatasetError
+from trainables.datasets.errors import DatasetError
 
 CUB200_URL = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
 CUB200_MD5 = "97eceeb196236b17998738112f37df78"  # pragma: allowlist secret
 
 
 class DownloadError(DatasetError):
-    """A download that failed, and why."""
+    """A download failed; the message says why."""
+
+
+def fetch_mnist(root: Path) -> None:
+    """Downloads MNIST as torchvision does; raises what `fetch_archive` does."""
+    from torchvision.datasets import MNIST
+
+    for train in (True, False):
+        MNIST(str(root), train=train, download=True)
+
+
+def fetch_cifar10(root: Path) -> None:
+    """Downloads CIFAR-10 from where torchvision has it; raises what `fetch_archive` does."""
+    from torchvision.datasets import CIFAR10
+
+    fetch_archive(CIFAR10.url, CIFAR10.tgz_md5, root)
+
+
+def fetch_cub200(root: Path) -> None:
+    """Downloads CUB-200-2011; raises what `fetch_archive` does."""
+    fetch_archive(CUB200_URL, CUB200_MD5, root)
+
+
+# Each makes a dataset's official folder under a root, and checks the digest. What is not here cannot be downloaded.
+DOWNLOADS: dict[str, Callable[[Path], None]] = {
+    "mnist": fetch_mnist,
+    "cifar10": fetch_cifar10,
+    "cub200": fetch_cub200,
+}
 
 
 def download_dataset(name: str, root: Path) -> None:
-    """Fetches ``mnist``, ``cifar10`` or ``cub200`` into its official folder under a root, checked by digest.
+    """Downloads a dataset of `DOWNLOADS` into its official folder under a root, and checks the digest.
 
     Raises:
-        DownloadError: If there is no network, or what came is not what was published.
+        DownloadError: If there is no network, or the digest is wrong.
     """
-    from torchvision.datasets import CIFAR10, MNIST
-
     try:
         root.mkdir(parents=True, exist_ok=True)
-        if name == "mnist":
-            for train in (True, False):
-                MNIST(str(root), train=train, download=True)
-        elif name == "cifar10":
-            fetch_archive(CIFAR10.url, CIFAR10.tgz_md5, root)
-        else:
-            fetch_archive(CUB200_URL, CUB200_MD5, root)
+        DOWNLOADS[name](root)
     except (OSError, RuntimeError, tarfile.TarError) as error:
         raise DownloadError(f"downloading {name} failed ({' '.join(str(error).split())[:200]})") from None
 
 
 def download_weights(url: str, file: Path) -> None:
-    """Fetches a weight file whose name holds the start of its SHA-256.
+    """Downloads a weight file and checks its SHA-256, whose start is part of the file's name.
 
     Raises:
-        DownloadError: If there is no network, or the digest is another.
+        DownloadError: If there is no network, or the digest is wrong.
     """
     from torch.hub import download_url_to_file
 
@@ -54,12 +75,12 @@ def download_weights(url: str, file: Path) -> None:
 
 
 def fetch_archive(url: str, md5: str, root: Path) -> None:
-    """Downloads a tar archive into a root and unpacks it there, whole or not at all.
+    """Downloads a tar archive into a root and unpacks it there, completely or not at all.
 
-    Only plain files inside the archive's own folders are unpacked (tarfile's data filter).
+    The archive cannot write outside the root (see `unpack`).
 
     Raises:
-        OSError, RuntimeError, tarfile.TarError: As the parts do.
+        OSError, RuntimeError, tarfile.TarError: If the download, the check of the digest or the unpacking fails.
     """
     from torchvision.datasets.utils import download_url
 
@@ -73,7 +94,7 @@ def fetch_archive(url: str, md5: str, root: Path) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpacks a tar archive with tarfile's data filter.
+    """Unpacks a tar archive with tarfile's data filter, which refuses files outside the folder.
 
     Raises:
         RuntimeError: If this Python's tarfile has no such filter.

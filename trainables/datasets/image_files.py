@@ -1,7 +1,6 @@
-"""Listings of image datasets on disk, in the layouts that their users have them.
+"""Listings of image datasets on disk, in their official layouts or as plain folders.
 
-A listing says which file is of which class and which part; it reads no pixel. Every fault is one line that names the
-file at fault.
+A listing says to which class and part each file belongs; it reads no pixels. Each error message names the wrong file.
 """
 
 from __future__ import annotations
@@ -10,32 +9,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainables.datasets.faults import DatasetError
+from trainables.datasets.errors import DatasetError
 from trainables.datasets.listing import ImageListing, check_classes
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 
 def list_cub200(root: Path) -> ImageListing:
-    """CUB-200-2011 (Wah et al. 2011) in its official layout: ``images.txt`` and its fellows beside ``images/``.
+    """CUB-200-2011 (Wah et al. 2011) in its official layout: text files such as ``images.txt``, and ``images/``.
 
     Args:
         root: The folder ``CUB_200_2011``.
 
     Raises:
-        DatasetError: If a file is missing, or the lists do not agree with each other or with the images.
+        DatasetError: If a file is missing, or the text files contradict each other or the images.
     """
     names = _id_table(root / "images.txt")
     labels = _id_table(root / "image_class_labels.txt")
     parts = _id_table(root / "train_test_split.txt")
     classes = _id_table(root / "classes.txt")
     for file, table in (("image_class_labels.txt", labels), ("train_test_split.txt", parts)):
-        odd = sorted(names.keys() ^ table.keys())
-        if odd:
+        unmatched = sorted(names.keys() ^ table.keys())
+        if unmatched:
             raise DatasetError(
-                f"{root / file} and images.txt do not list the same images: image {odd[0]} is in one only"
+                f"{root / file} and images.txt do not list the same images: image {unmatched[0]} is in one only"
             )
-    order = list(classes)
     for image, label in labels.items():
         if label not in classes:
             raise DatasetError(
@@ -43,7 +41,7 @@ def list_cub200(root: Path) -> ImageListing:
             )
     paths = tuple(root / "images" / name for name in names.values())
     _check_files(paths, root / "images.txt")
-    positions = {label: position for position, label in enumerate(order)}
+    positions = {label: position for position, label in enumerate(classes)}
     listing = ImageListing(
         paths,
         tuple(positions[labels[image]] for image in names),
@@ -57,11 +55,11 @@ def list_cars196(root: Path) -> ImageListing:
     """CARS196 (Krause et al. 2013) in torchvision's layout of StanfordCars.
 
     Args:
-        root: The folder ``stanford_cars``, with ``devkit``, ``cars_train``, ``cars_test`` and
+        root: The folder ``stanford_cars``. It holds ``devkit``, ``cars_train``, ``cars_test`` and
             ``cars_test_annos_withlabels.mat``.
 
     Raises:
-        DatasetError: If a file is missing or unreadable, or the lists do not agree with the images.
+        DatasetError: If a file is missing or unreadable, or the annotations contradict the images.
     """
     names = [str(name) for name in _read_mat(root / "devkit" / "cars_meta.mat", "class_names")]
     paths: list[Path] = []
@@ -72,7 +70,7 @@ def list_cars196(root: Path) -> ImageListing:
         ("cars_test", root / "cars_test_annos_withlabels.mat", True),
     ):
         for row in _read_mat(table, "annotations"):
-            label = int(row["class"]) - 1  # counted from 1 there
+            label = int(row["class"]) - 1  # the file counts from 1
             if not 0 <= label < len(names):
                 raise DatasetError(f"{table} gives {row['fname']} class {label + 1} of {len(names)}")
             paths.append(root / folder / str(row["fname"]))
@@ -85,30 +83,30 @@ def list_cars196(root: Path) -> ImageListing:
 def list_image_folder(root: Path) -> ImageListing:
     """Any folder of images: ``<class>/*.jpg``, or ``train/<class>/*.jpg`` and ``test/<class>/*.jpg``.
 
-    Classes are in order of name; those of ``train`` and ``test`` are taken together, and may differ.
+    Classes are sorted by name. A class may be in ``train``, in ``test`` or in both.
 
     Raises:
-        DatasetError: If there is no folder, no class or no image, or a class has a single image.
+        DatasetError: If there is no folder, no class or no image, or a class has only one image.
     """
     if not root.is_dir():
         raise DatasetError(f"{root} is no folder")
     parts = [part for part in ("train", "test") if (root / part).is_dir()]
-    sides = [root / part for part in parts] if len(parts) == 2 else [root]
-    classes = sorted({folder.name for side in sides for folder in side.iterdir() if _is_class(folder)})
+    folders = [root / part for part in parts] if len(parts) == 2 else [root]
+    classes = sorted({entry.name for folder in folders for entry in folder.iterdir() if _is_class(entry)})
     paths: list[Path] = []
     labels: list[int] = []
     test: list[bool] = []
     for label, name in enumerate(classes):
-        files = [file for side in sides for file in _images(side / name)]
+        files = [file for folder in folders for file in _images(folder / name)]
         paths += files
         labels += [label] * len(files)
-        test += [file.parent.parent.name == "test" and len(sides) == 2 for file in files]
+        test += [file.parent.parent.name == "test" and len(folders) == 2 for file in files]
     if not paths:
         hint = ", and has no test/ beside its train/" if parts == ["train"] else ""
         raise DatasetError(
             f"{root} holds no images{hint}: expected {root}/<class>/*.jpg, or the same under train/ and test/"
         )
-    official = tuple(test) if len(sides) == 2 else None
+    official = tuple(test) if len(folders) == 2 else None
     return check_classes(ImageListing(tuple(paths), tuple(labels), tuple(classes), official), root)
 
 
@@ -125,7 +123,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _id_table(path: Path) -> dict[str, str]:
-    """A file of lines ``<id> <value>``, in order."""
+    """Reads a file of lines ``<id> <value>``, in their order."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -151,13 +149,13 @@ def _read_mat(path: Path, name: str) -> Sequence[Any]:
         return list(values)
     except FileNotFoundError:
         raise DatasetError(f"cannot read {path}: no such file") from None
-    except Exception as error:  # the reader raises whatever a broken file makes it raise
+    except Exception as error:  # a broken file may cause any exception
         raise DatasetError(f"{path} is not the annotation file it should be ({error})") from None
 
 
-def _check_files(paths: Sequence[Path], lists: Path) -> None:
+def _check_files(paths: Sequence[Path], list_file: Path) -> None:
     if not paths:
-        raise DatasetError(f"{lists} lists no image")
+        raise DatasetError(f"{list_file} lists no image")
     missing = next((path for path in paths if not path.is_file()), None)
     if missing:
-        raise DatasetError(f"{missing} is listed in {lists}, but there is no such file")
+        raise DatasetError(f"{missing} is listed in {list_file}, but there is no such file")

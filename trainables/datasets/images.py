@@ -1,4 +1,4 @@
-"""The pixels of a listing, and images that stand in it more than once."""
+"""The pixels of the images in a listing."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def decode_images(
     workers: int = 1,
     on_image: Callable[[int], None] | None = None,
 ) -> tuple[Tensor, list[str]]:
-    """All images of a listing, scaled to cover a square, its centre cut out.
+    """Reads all images of a listing, scales each so that it covers a square, and cuts out the centre.
 
     Args:
-        listing: What to read.
+        listing: The images.
         size: Side of the square in pixels.
-        channels: 3, or 1 for greyscale; greyscale images become three equal channels, and colour ones are weighed.
+        channels: 3, or 1 for greyscale. Other images are converted as Pillow does it.
         workers: Threads that read.
         on_image: Called with the number of images read so far.
 
     Returns:
-        [N, channels, size, size] uint8, and each image's digest.
+        [N, channels, size, size] uint8, and the digest of each image.
 
     Raises:
-        DatasetError: If an image is truncated or no image.
+        DatasetError: If a file is truncated or is no image.
     """
 
     def read(position: int) -> tuple[Tensor, str]:
@@ -45,10 +45,10 @@ def decode_images(
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
         return pixels.view(size, size, channels).permute(2, 0, 1), digest
 
-    whole = listing.images
-    if isinstance(whole, np.ndarray) and whole.shape[1:] == ((size, size) if channels == 1 else (size, size, 3)):
-        digests = [hashlib.sha256(pixels.tobytes()).hexdigest() for pixels in whole]
-        return torch.from_numpy(whole).view(len(listing), size, size, channels).permute(0, 3, 1, 2), digests
+    images = listing.images
+    if isinstance(images, np.ndarray) and images.shape[1:] == ((size, size) if channels == 1 else (size, size, 3)):
+        digests = [hashlib.sha256(pixels.tobytes()).hexdigest() for pixels in images]
+        return torch.from_numpy(images).view(len(listing), size, size, channels).permute(0, 3, 1, 2), digests
 
     result = torch.empty(len(listing), channels, size, size, dtype=torch.uint8)
     digests = []

@@ -1,4 +1,4 @@
-"""What a dataset on disk holds, before any pixel is used."""
+"""The images of a dataset on disk: where they are, and their classes and parts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from trainables.datasets.digests import array_digest
-from trainables.datasets.faults import DatasetError
+from trainables.datasets.errors import DatasetError
 
 
 @dataclass(frozen=True)
 class ImageListing:
-    """The images of a dataset and what is known of each.
+    """The images of a dataset, with their classes and parts.
 
     Attributes:
-        images: (N,) files, or (N, H, W) or (N, H, W, 3) uint8 pixels where the dataset's own files hold many images.
+        images: (N,) files, or uint8 pixels (N, H, W) or (N, H, W, 3) if one file of the dataset holds many images.
         labels: (N,) positions in `classes`.
         classes: Names in the dataset's own order.
-        test: (N,) whether an image is of the dataset's own test part; None where it has none.
+        test: (N,) whether an image is in the official test part; None if there is no official test part.
     """
 
     images: Sequence[Path] | npt.NDArray[np.uint8]
@@ -36,16 +36,16 @@ class ImageListing:
         return len(self.labels)
 
     def describe(self, position: int) -> str:
-        """What to call an image in a message: its file, or its number."""
+        """The name of an image in a message: its file, or its number."""
         image = self.images[position]
         return str(image) if isinstance(image, Path) else f"image {position}"
 
 
 def read_image(listing: ImageListing, position: int) -> tuple[Image.Image, str]:
-    """An image, and the digest of its file or pixels.
+    """Reads an image, and takes the digest of its file or pixels.
 
     Raises:
-        DatasetError: If the file is truncated or no image.
+        DatasetError: If the file is truncated or is no image.
     """
     image = listing.images[position]
     if not isinstance(image, Path):
@@ -61,7 +61,7 @@ def read_image(listing: ImageListing, position: int) -> tuple[Image.Image, str]:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """The image itself, or its 16-bit greys as 8-bit ones, which Pillow would clip instead of scale."""
+    """The image with 8 bits a channel. 16-bit greys are scaled here, because Pillow would clip them."""
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers")
     if not image.mode.startswith("I"):
@@ -71,10 +71,14 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def check_classes(listing: ImageListing, where: object) -> ImageListing:
-    """The listing itself, if every class has the two images that a pair of them takes.
+    """Returns the listing if every class has at least two images, which is what a positive pair needs.
+
+    Args:
+        listing: What to check.
+        where: The dataset's name or folder, for the message.
 
     Raises:
-        DatasetError: Naming the first class that has not, or the place that has no image at all.
+        DatasetError: If a class has fewer images, or there are no images.
     """
     if not len(listing):
         raise DatasetError(f"{where} holds no images")
@@ -86,9 +90,9 @@ def check_classes(listing: ImageListing, where: object) -> ImageListing:
 
 
 def fingerprint(listing: ImageListing) -> str:
-    """A hash that changes when the files do: of names, sizes and times of files, of the pixels of arrays.
+    """A hash that changes when the dataset changes: of the names, sizes and times of files, or of the pixels.
 
-    Cheap enough to be taken at every start: files are not read.
+    It reads no files, so it is cheap enough for every start.
     """
     digest = hashlib.sha256()
     if isinstance(listing.images, np.ndarray):
@@ -96,7 +100,7 @@ def fingerprint(listing: ImageListing) -> str:
     else:
         for path in listing.images:
             status = path.stat()
-            # The time of change, beside that of modification, which copying programs set back.
+            # Copying programs may restore the time of modification, but not the time of change.
             times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
             digest.update(f"{path}\0{status.st_size}\0{times}\n".encode())
     digest.update(np.asarray(listing.labels, dtype=np.int64).tobytes())

@@ -1,4 +1,4 @@
-"""The four image datasets of the field, wherever their users keep them under one root."""
+"""The four standard image datasets, in their official folders or as plain image folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainables.datasets.faults import DatasetError, MissingFilesError
+from trainables.datasets.errors import DatasetError, MissingFilesError
 from trainables.datasets.image_files import list_cars196, list_cub200, list_image_folder
 from trainables.datasets.listing import ImageListing, check_classes
 
@@ -21,29 +21,31 @@ MNIST_FILES = (
 
 
 @dataclass(frozen=True)
-class Official:
-    """One dataset and its official layout.
+class OfficialDataset:
+    """A dataset and its official layout.
 
     Attributes:
         folder: Its official folder under the root.
         read: Lists that folder.
-        source: Where it can be had.
-        downloads: Whether `download_dataset` can fetch it.
-        files: What the folder cannot do without: one that lacks any of it is as good as not there.
+        source: Where the user can get it.
+        files: Files that must be in the folder. If one is missing, the folder counts as missing.
+        samples: Its published number of images.
+        classes: Its published number of classes.
     """
 
     folder: str
     read: Callable[[Path], ImageListing]
     source: str
-    downloads: bool
     files: tuple[str, ...]
+    samples: int
+    classes: int
 
 
 def list_mnist(root: Path) -> ImageListing:
     """MNIST (LeCun et al. 1998) from torchvision's layout, with torchvision's reader.
 
     Args:
-        root: The folder ``MNIST``, with the four files unpacked in ``raw``.
+        root: The folder ``MNIST``, with the four unpacked files in ``raw``.
 
     Raises:
         DatasetError: If a file is missing or broken, or labels and images do not match.
@@ -53,27 +55,29 @@ def list_mnist(root: Path) -> ImageListing:
     images, labels = [], []
     for image_file, label_file in MNIST_FILES:
         paths = root / "raw" / image_file, root / "raw" / label_file
-        part = [
+        arrays = [
             _read(path, lambda path=path, reader=reader: reader(str(path)).numpy())  # type: ignore[misc]
             for path, reader in zip(paths, (read_image_file, read_label_file), strict=True)
         ]
-        if len(part[0]) != len(part[1]):
-            raise DatasetError(f"{paths[1]} has {len(part[1])} labels for the {len(part[0])} images of {paths[0].name}")
-        images.append(part[0])
-        labels.append(part[1])
+        if len(arrays[0]) != len(arrays[1]):
+            raise DatasetError(
+                f"{paths[1]} has {len(arrays[1])} labels for the {len(arrays[0])} images of {paths[0].name}"
+            )
+        images.append(arrays[0])
+        labels.append(arrays[1])
     return _arrays(images, labels, [str(digit) for digit in range(10)], root)
 
 
 def list_cifar10(root: Path) -> ImageListing:
     """CIFAR-10 (Krizhevsky 2009) from its Python files, with torchvision's reader.
 
-    Those files are pickles: they are opened only after their published digests are checked.
+    The files are pickles, which can run code. So they are opened only if they have the published digests.
 
     Args:
         root: The folder ``cifar-10-batches-py``.
 
     Raises:
-        DatasetError: If a file is missing or not the published one.
+        DatasetError: If a file is missing or is not the published one.
     """
     from torchvision.datasets import CIFAR10
     from torchvision.datasets.utils import check_integrity
@@ -97,19 +101,25 @@ _CARS196 = (
     *("cars_train", "cars_test"),
 )
 _STANFORD = "the official download is gone; copies stand on Kaggle (stanford-cars-dataset) and on the Hugging Face hub"
-OFFICIAL: dict[str, Official] = {
-    "mnist": Official("MNIST", list_mnist, "torchvision's mirrors, as MNIST/raw", True, _MNIST),
-    "cifar10": Official(
-        "cifar-10-batches-py", list_cifar10, "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", True, _CIFAR10
+OFFICIAL: dict[str, OfficialDataset] = {
+    "mnist": OfficialDataset("MNIST", list_mnist, "torchvision's mirrors, as MNIST/raw", _MNIST, 70_000, 10),
+    "cifar10": OfficialDataset(
+        "cifar-10-batches-py",
+        list_cifar10,
+        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        _CIFAR10,
+        60_000,
+        10,
     ),
-    "cub200": Official(
+    "cub200": OfficialDataset(
         "CUB_200_2011",
         list_cub200,
         "https://data.caltech.edu/records/65de6-vp158 (CUB_200_2011.tgz, 1.2 GB)",
-        True,
         _CUB200,
+        11_788,
+        200,
     ),
-    "cars196": Official("stanford_cars", list_cars196, _STANFORD, False, _CARS196),
+    "cars196": OfficialDataset("stanford_cars", list_cars196, _STANFORD, _CARS196, 16_185, 196),
 }
 
 
@@ -117,30 +127,30 @@ def list_official(name: str, root: Path) -> ImageListing:
     """Lists a dataset of `OFFICIAL` from its official folder under a root, or from ``<root>/<name>/{train,test}/``.
 
     Raises:
-        MissingFilesError: If there is neither.
-        DatasetError: If what is there is not as it should be.
+        MissingFilesError: If neither folder exists.
+        DatasetError: If the files are wrong.
     """
     official = OFFICIAL[name]
     folder = root / official.folder
-    lacking = [folder / file for file in official.files if not (folder / file).exists()]
-    if not lacking:
+    missing = [folder / file for file in official.files if not (folder / file).exists()]
+    if not missing:
         return official.read(folder)
     if (root / name).is_dir():
         return list_image_folder(root / name)
-    first = lacking[0] if folder.is_dir() else folder
-    looked = f"{first} (official layout) and {root / name}/{{train,test}}/<class>/*.jpg"
-    raise MissingFilesError(name, looked, official.source)
+    first = missing[0] if folder.is_dir() else folder
+    searched = f"{first} (official layout) and {root / name}/{{train,test}}/<class>/*.jpg"
+    raise MissingFilesError(name, searched, official.source)
 
 
 def _arrays(
     images: list[npt.NDArray[np.uint8]], labels: list[npt.NDArray[Any]], classes: list[str], root: Path
 ) -> ImageListing:
-    """A listing of a training and a test array."""
+    """A listing of the images and labels of the training part and the test part."""
     test = np.repeat([False, True], [len(part) for part in labels])
-    joined = np.concatenate(labels)
-    if joined.min() < 0 or joined.max() >= len(classes):
+    labels_of_all = np.concatenate(labels)
+    if labels_of_all.min() < 0 or labels_of_all.max() >= len(classes):
         raise DatasetError(f"{root}: a label is not between 0 and {len(classes) - 1}")
-    return check_classes(ImageListing(np.concatenate(images), joined.tolist(), classes, test.tolist()), root)
+    return check_classes(ImageListing(np.concatenate(images), labels_of_all.tolist(), classes, test.tolist()), root)
 
 
 def _read(path: Path, reader: Callable[[], npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
@@ -148,6 +158,6 @@ def _read(path: Path, reader: Callable[[], npt.NDArray[np.uint8]]) -> npt.NDArra
         return reader()
     except FileNotFoundError:
         raise DatasetError(f"cannot read {path}: no such file") from None
-    except Exception as error:  # the reader raises whatever a cut-off file makes it raise
+    except Exception as error:  # a truncated file may cause any exception
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DatasetError(f"{path} is broken ({reason}): delete it and fetch it again") from None

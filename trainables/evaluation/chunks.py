@@ -1,4 +1,4 @@
-"""Cutting the evaluation of a pack into pieces whose distance matrices fit the memory."""
+"""Cuts the evaluation of a pack into chunks with small distance matrices."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 import torch
 
-# Of one piece's distance matrix: small enough to stay in a core's cache, large enough to keep a GPU busy.
+# Size of a chunk's distance matrix: it fits into the cache of a CPU core, or keeps a GPU busy.
 _ELEMENTS = {"cpu": 1 << 19, "cuda": 1 << 26}
 
-_FEWEST_QUERIES = 64  # a product with fewer rows would read the references more often than it computes
+_FEWEST_QUERIES = 64  # a product with fewer rows spends more time on reading the references than on computing
 
 
 def member_chunks(members: int, queries: int, references: int, device: torch.device) -> Iterator[tuple[slice, slice]]:
-    """Slices of members and of queries, members outermost, that cover everything in order.
+    """Slices of members and of queries, in the order of members, then of queries.
 
-    Each piece has whole members where several fit, else one member and part of its queries.
+    A chunk has one or more complete members if they fit. Otherwise it has some of the queries of one member.
     """
     elements = _ELEMENTS.get(device.type, _ELEMENTS["cpu"])
-    together = max(1, elements // (queries * references))
-    step = queries if together > 1 else min(queries, max(_FEWEST_QUERIES, elements // references))
-    for first in range(0, members, together):
-        for start in range(0, queries, step):
-            yield slice(first, min(first + together, members)), slice(start, min(start + step, queries))
+    chunk_members = max(1, elements // (queries * references))
+    chunk_queries = queries if chunk_members > 1 else min(queries, max(_FEWEST_QUERIES, elements // references))
+    for first in range(0, members, chunk_members):
+        for start in range(0, queries, chunk_queries):
+            yield slice(first, min(first + chunk_members, members)), slice(start, min(start + chunk_queries, queries))

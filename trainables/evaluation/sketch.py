@@ -1,4 +1,4 @@
-"""A picture of an embedding: its two principal directions, for a few samples of a few classes."""
+"""A picture of an embedding: its two principal components, for some samples of a few classes."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ CLASSES, SAMPLES = 10, 300
 
 
 def sketch(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The first principal components of some of the samples.
+    """The first two principal components of some of one member's samples.
 
-    The directions are those of largest variance among the samples shown; each points to where its largest coordinate
-    is positive.
+    They are the directions of largest variance among these samples. The sign of each is chosen so that the coordinate
+    with the largest absolute value is positive.
 
     Args:
-        embeddings: [K, N, D].
-        labels: [K, N] from 0, the same for every member.
+        embeddings: [N, D].
+        labels: [N] from 0.
 
     Returns:
-        [K, n, 2], and the labels [n] of samples spread evenly over the first `CLASSES` classes, at most `SAMPLES`.
+        Coordinates [n, 2] and labels [n] of at most `SAMPLES` samples, spread evenly over those of the first `CLASSES`
+        classes. If an embedding is not finite, neither are the coordinates.
     """
-    shown = (labels[0] < CLASSES).nonzero().flatten()
+    shown = (labels < CLASSES).nonzero().flatten()
     shown = shown[torch.linspace(0, len(shown) - 1, min(SAMPLES, len(shown)), device=shown.device).round().long()]
-    points = embeddings[:, shown].double()
-    centred = points - points.mean(1, keepdim=True)
-    covariance = torch.bmm(centred.transpose(1, 2), centred)
-    usable = covariance.isfinite().flatten(1).all(1)
-    covariance = torch.where(usable[:, None, None], covariance, torch.eye(covariance.shape[1], device=points.device))
-    directions = torch.linalg.eigh(covariance).eigenvectors[:, :, -2:].flip(2)
-    coordinates = torch.bmm(centred, directions)
-    largest = coordinates.abs().argmax(1, keepdim=True)
-    return coordinates * coordinates.gather(1, largest).sign(), labels[0, shown]
+    points = embeddings[shown].double()
+    centred = points - points.mean(0)
+    covariance = centred.T @ centred
+    if not covariance.isfinite().all():
+        return torch.full_like(points[:, :2], torch.nan), labels[shown]
+    coordinates = centred @ torch.linalg.eigh(covariance).eigenvectors[:, -2:].flip(1)
+    largest = coordinates.abs().argmax(0, keepdim=True)
+    return coordinates * coordinates.gather(0, largest).sign(), labels[shown]

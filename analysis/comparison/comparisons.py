@@ -1,0 +1,121 @@
+"""What a study compares: two arms on one dataset, their runs, and what tuning chose among them. Made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import pandas as pd
+
+from analysis.comparison.arms import ArmPair, arm_pairs
+from analysis.comparison.budget import BudgetCurve, budget_curve
+from analysis.comparison.edges import Edge, find_edges
+from analysis.comparison.pairing import DEFAULT_SETTING, Seed, balanced_grid, by_dataset, has_repeats, seeds_of
+from analysis.comparison.tuning import Tuned, tune
+from analysis.metrics import METRICS, Metric, score_of
+from analysis.parameters import ARM
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two arms on one dataset.
+
+    Attributes:
+        dataset: Its name, as `by_dataset` gives it.
+        arms: What is compared.
+        runs: The runs of both arms.
+        seeds: The seeds that there should be, whether or not `runs` has them all.
+        tuned: What tuning chose among `runs`.
+        study_arms: All arms of the study, in alphabetical order.
+        edges: Where the range of a hyperparameter may be too narrow.
+        metrics: What the arms are compared on, each with its region of practical equivalence.
+    """
+
+    dataset: str
+    arms: ArmPair
+    runs: pd.DataFrame
+    seeds: tuple[Seed, ...]
+    tuned: Tuned
+    study_arms: tuple[str, ...]
+    edges: tuple[Edge, ...] = ()
+    metrics: tuple[Metric, ...] = METRICS
+
+    @property
+    def label(self) -> str:
+        """The dataset; with the arms, if the study has more than two."""
+        return (
+            self.dataset if len(self.study_arms) == 2 else f"{self.dataset}: {self.arms.first} and {self.arms.second}"
+        )
+
+    @property
+    def recorded_dataset(self) -> str:
+        """The dataset as its runs name it: ``digits``, where `dataset` is ``digits (epochs=10)``."""
+        return str(self.runs["dataset"].iloc[0])
+
+    @property
+    def readable(self) -> bool:
+        """Whether no condition stands twice under one seed and arm."""
+        return not has_repeats(self.runs)
+
+    @cached_property
+    def budget_curve(self) -> BudgetCurve | None:
+        """The tuned difference by the number of settings; None where nothing was tuned."""
+        if self.tuned.refused or self.tuned.budget is None:
+            return None
+        return budget_curve(self.runs, self.arms, self.tuned.budget, score_of(self.metrics).rope)
+
+    def grid(self) -> pd.DataFrame:
+        """The runs that are averaged for both arms, as `balanced_grid` gives them."""
+        return balanced_grid(self.runs, self.arms)
+
+    def at_default(self) -> pd.DataFrame:
+        """The runs with `DEFAULT_SETTING`."""
+        wanted = DEFAULT_SETTING._asdict()
+        return self.runs[self.runs[list(wanted)].eq(pd.Series(wanted)).all(axis=1)]
+
+    def rises(self, arm: str) -> str | None:
+        """Where the range searched ends although an arm still rises there, and what to try; None if nowhere."""
+        return "; ".join(str(edge) for edge in self.edges if edge.arm == arm and edge.rises) or None
+
+    def among(self, runs: pd.DataFrame) -> Comparison:
+        """The same comparison of some of the runs, tuned again. Seeds that these runs lack count as missing.
+
+        It has no edges: a part of the grid ends early on purpose.
+        """
+        return replace(self, runs=runs, tuned=tune(runs, self.arms), edges=())
+
+    def has_both(self, runs: pd.DataFrame) -> bool:
+        """Whether some of the runs are of both arms."""
+        return set(self.arms) <= set(runs[ARM])
+
+
+def comparisons(runs: pd.DataFrame, metrics: tuple[Metric, ...] = METRICS) -> list[Comparison]:
+    """Every comparison of a study, as `comparisons_of` gives them.
+
+    Args:
+        runs: A study, as `load_study` gives it.
+        metrics: As `metrics_with` gives them.
+    """
+    return comparisons_of(by_dataset(runs), metrics)
+
+
+def comparisons_of(datasets: Mapping[str, pd.DataFrame], metrics: tuple[Metric, ...] = METRICS) -> list[Comparison]:
+    """Each dataset with each pair of arms, as far as it has runs of both.
+
+    Args:
+        datasets: The runs of each, as `by_dataset` gives them.
+        metrics: As `metrics_with` gives them.
+    """
+    study_arms = tuple(sorted({arm for rows in datasets.values() for arm in rows[ARM].unique()}))
+    pairs = arm_pairs(study_arms)
+    compared = []
+    for dataset, rows in datasets.items():
+        for arms in pairs:
+            if set(arms) <= set(rows[ARM]):
+                own = rows[rows[ARM].isin(arms)]
+                tuned = tune(own, arms)
+                edges = () if tuned.budget is None else tuple(find_edges(own, arms, tuned.budget))
+                seeds = tuple(seeds_of(own))
+                compared.append(Comparison(dataset, arms, own, seeds, tuned, study_arms, edges, metrics))
+    return compared

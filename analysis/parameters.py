@@ -1,0 +1,67 @@
+"""What a run is described by: its parameters, and what each of them is to a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["dataset", "arm", "condition", "seed", "fixed"]
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a run, as records and MLflow hold it.
+
+    Attributes:
+        name: Its name.
+        kind: Type of its values.
+        role: ``"dataset"``; ``"arm"``, which is compared; ``"condition"``, which varies within an arm; ``"seed"``, the
+            replicate; or ``"fixed"``: runs that differ in it answer different questions.
+        default: Its value in runs that are older than the parameter; None if there are none.
+        older_name: Its name in older records; None if it never changed.
+    """
+
+    name: str
+    kind: type
+    role: Role
+    default: Value | None = None
+    older_name: str | None = None
+
+    def read(self, values: Mapping[str, object]) -> object | None:
+        """Its value in a run's parameters, under its name or its older one; else its default."""
+        for name in (self.name, self.older_name):
+            if name is not None and name in values:
+                return values[name]
+        return self.default
+
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter("dataset", str, "dataset"),
+    Parameter("encoder", str, "fixed"),
+    Parameter("split", str, "fixed", default="closed"),
+    Parameter("loss", str, "arm"),
+    Parameter("miner", str, "condition"),
+    Parameter("margin", float, "condition"),
+    Parameter("lr", float, "condition"),
+    Parameter("seed", int, "seed"),
+    Parameter("epochs", int, "fixed"),
+    Parameter("batch_size", int, "fixed"),
+    Parameter("sampler", str, "fixed"),
+    Parameter("samples_per_class", int, "fixed"),
+    Parameter("embedding_dim", int, "fixed"),
+    Parameter("normalize", bool, "fixed", older_name="normalized"),
+    Parameter("augment", bool, "fixed", default=False, older_name="augmented"),
+)
+
+
+def with_role(role: Role) -> tuple[str, ...]:
+    """Names of the parameters that play a role."""
+    return tuple(parameter.name for parameter in PARAMETERS if parameter.role == role)
+
+
+(ARM,) = with_role("arm")
+CONDITION = with_role("condition")
+# Data with another digest are another dataset, even under the same name.
+FIXED = (*with_role("fixed"), "data_digest")

@@ -1,0 +1,65 @@
+"""From a study's records to its report: read once, find out, draw, write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from analysis.conclusions.claims_file import read_claims
+from analysis.metrics import SCORE, metrics_with
+from analysis.report.document.assembly import summary
+from analysis.report.figures.curves import DYNAMICS, VARIANCES, epoch_curves
+from analysis.report.figures.panels import Panel, study_panels
+from analysis.report.figures.sketches import chosen_sketches
+from analysis.report.files import report_folder, write_report
+from analysis.report.findings import Findings, find_out
+from analysis.report.renderers.terminal import terminal
+from analysis.store.files import Folder
+from analysis.store.loading import read_study
+
+
+def build_report(
+    study: str,
+    storage: str | Folder,
+    tracking_uri: str | None = None,
+    claims_file: Path | None = None,
+    rope: Mapping[str, float] | None = None,
+) -> str:
+    """Reads a study, writes its report, and returns what a terminal shows of it: the verdicts and where the rest is.
+
+    Args:
+        study: Its name.
+        storage: Folder or address of its records, where the report goes too.
+        tracking_uri: MLflow's address, to read the runs there instead.
+        claims_file: Claims of one's own instead of the paper's.
+        rope: Regions of practical equivalence of one's own, as `verdicts` takes them.
+
+    Raises:
+        StudyNotFoundError: As `load_study` does.
+        ClaimsError: As `read_claims` and `claims` do.
+        OSError: If the report cannot be written.
+        ValueError: If `rope` names what is no metric, or a region is not possible.
+    """
+    metrics = metrics_with(rope)
+    own = (read_claims(claims_file), claims_file.name) if claims_file else ()
+    stored = read_study(study, storage, tracking_uri, points_of=(*DYNAMICS, *VARIANCES, SCORE.column), sketches=True)
+    findings = find_out(study, stored, metrics, *own)
+    panels, unavailable = draw(findings)
+    folder = report_folder(storage, study)
+    write_report(findings, panels, folder, unavailable)
+    return f"{terminal(summary(findings))}\n\nReport   {folder / 'report.html'}"
+
+
+def draw(findings: Findings) -> tuple[list[Panel], list[str]]:
+    """The panels of a report, and why some are not there."""
+    curves = epoch_curves(findings.comparisons, findings.stored.points)
+    sketches = chosen_sketches(findings.comparisons, findings.stored.sketches)
+    panels, unavailable = study_panels(findings.comparisons, findings.results, curves, sketches)
+    if curves.empty:
+        unavailable.append("Curves over the epochs need the study's records, which are not in this storage folder.")
+    if sketches.empty:
+        unavailable.append(
+            "No embeddings to show: none were kept of both losses' chosen settings with one seed, or the records are "
+            "not here."
+        )
+    return panels, unavailable

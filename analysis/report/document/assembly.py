@@ -1,0 +1,199 @@
+"""Which blocks a report and its summary are made of, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from analysis.comparison.pairing import DEFAULT_SETTING
+from analysis.comparison.result import Result
+from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED, Estimand, Family
+from analysis.report.arms import arm_styles
+from analysis.report.document import captions
+from analysis.report.document.advising import gain_rows, gains_text, headlines
+from analysis.report.document.blocks import (
+    Block,
+    Bullets,
+    Claims,
+    Details,
+    Document,
+    Figures,
+    Heading,
+    Headlines,
+    Paragraph,
+    Table,
+)
+from analysis.report.document.runs import fate_lines, fate_texts, fixed_lines, run_table
+from analysis.report.document.tables import (
+    P_DECIDES,
+    claim_rows,
+    evidence_rows,
+    overall_rows,
+    sensitivity_rows,
+    slice_tables,
+    verdict_rows,
+)
+from analysis.report.document.wording import (
+    answers,
+    decay_lines,
+    methods,
+    tuning_lines,
+    units_text,
+)
+from analysis.report.figures.panels import Panel
+from analysis.report.findings import Findings
+
+FAMILIES: dict[Family, str] = {
+    "primary": "Which loss performs better: MAP@R on test data",
+    "mechanism": "What the losses do",
+    "secondary": "Recall@1 and accuracies on test data",
+}
+_DEFAULT = f"default setting ({DEFAULT_SETTING})"
+# In the order of a report. A summary has those that answer a question of their own.
+_SECTIONS: tuple[tuple[Estimand, Family, str, bool], ...] = (
+    (TUNED, "primary", "each loss tuned", True),
+    (TUNED, "secondary", "each loss tuned", True),
+    (TUNED, "mechanism", "each loss tuned", True),
+    (GRID_AVERAGE, "mechanism", "grid average, at these margins", True),
+    (GRID_AVERAGE, "primary", "grid average", False),
+    (GRID_AVERAGE, "secondary", "grid average", False),
+    (AT_DEFAULT, "primary", _DEFAULT, False),
+    (AT_DEFAULT, "mechanism", _DEFAULT, False),
+    (AT_DEFAULT, "secondary", _DEFAULT, False),
+)
+
+
+def report(findings: Findings, panels: Sequence[Panel] = (), unavailable: Sequence[str] = ()) -> Document:
+    """The whole report: what to do, the answers, the tables, the figures, the methods, and where it came from.
+
+    Args:
+        findings: What it says.
+        panels: What it shows, those of one section together.
+        unavailable: Why some panels are not there.
+    """
+    return _document(
+        findings,
+        [
+            *_advice_blocks(findings),
+            *(Paragraph(warning, "warning") for warning in findings.warnings),
+            Heading(f"What {findings.claimant} claims, and what this study says"),
+            Paragraph(captions.claims_caption(findings), "caption"),
+            Claims(tuple(answers(findings)), findings.claimant),
+            Heading("Every claim on every dataset, beside the figure reported", 3),
+            Table(claim_rows(findings.claims)),
+            *_verdict_blocks(findings),
+            Paragraph(units_text(findings), "note"),
+            *_figure_blocks(findings, panels),
+            *(Paragraph(line, "note") for line in unavailable),
+            *_further_blocks(findings),
+            *_closing_blocks(findings),
+        ],
+    )
+
+
+def summary(findings: Findings) -> Document:
+    """What to do, the verdicts, the claims and the warnings in short, for a terminal."""
+    blocks = _advice_blocks(findings)
+    for title, results, answering in _sections(findings):
+        judged = [result for result in results if not result.is_shown]
+        if answering and judged:
+            blocks += [Heading(title), Table(verdict_rows(judged).without(P_DECIDES))]
+    blocks += [
+        Heading(f"What {findings.claimant} claims, over all datasets"),
+        Claims(tuple(answers(findings)), findings.claimant),
+        *(Paragraph(f"Warning: {warning}") for warning in findings.warnings),
+    ]
+    return _document(findings, blocks)
+
+
+def _advice_blocks(findings: Findings) -> list[Block]:
+    """What to do on each dataset, and what that gains."""
+    blocks: list[Block] = [Heading("What to do"), Headlines(tuple(headlines(findings)))]
+    gains = gain_rows(findings)
+    if gains.rows:
+        blocks += [Table(gains), Paragraph(gains_text(findings), "caption")]
+    return blocks
+
+
+def _document(findings: Findings, blocks: Sequence[Block]) -> Document:
+    arms = findings.arms
+    question = f"{' or '.join(arms)}?" if len(arms) > 1 else f"{arms[0]} alone."
+    return Document(question[:1].upper() + question[1:], findings.study, arm_styles(arms), tuple(blocks))
+
+
+def _sections(findings: Findings) -> list[tuple[str, list[Result], bool]]:
+    """The parts of the verdict table, each with its title and whether a summary has it."""
+    parts = []
+    for estimand, family, how, answering in _SECTIONS:
+        results = [r for r in findings.results if (r.estimand, r.family) == (estimand, family)]
+        if results:
+            parts.append((f"{FAMILIES[family]}, {how}", results, answering))
+    return parts
+
+
+def _verdict_blocks(findings: Findings) -> list[Block]:
+    """The verdict table in its parts; a page shows those that answer a question of their own, and folds the others."""
+    blocks: list[Block] = []
+    for title, results, answering in _sections(findings):
+        section = _section_blocks(findings, results)
+        blocks += [Heading(title), *section] if answering else [Details(title, tuple(section))]
+    return blocks
+
+
+def _section_blocks(findings: Findings, results: Sequence[Result]) -> list[Block]:
+    blocks: list[Block] = [
+        Paragraph(captions.verdicts_caption(results), "caption"),
+        Table(verdict_rows(results)),
+    ]
+    if (results[0].estimand, results[0].family) == (TUNED, "primary"):
+        blocks.append(Paragraph(captions.tested_data_caption(findings), "note"))
+        blocks.append(Bullets(tuple(tuning_lines(findings)), "What tuning chose:"))
+    lead = "Epochs until the loss is a tenth of the untrained network's:"
+    blocks.append(Bullets(tuple(decay_lines(results)), lead))
+    blocks.append(Details("Effect sizes and the p-values that decide", (Table(evidence_rows(results)),)))
+    return blocks
+
+
+def _figure_blocks(findings: Findings, panels: Sequence[Panel]) -> list[Block]:
+    blocks: list[Block] = []
+    for section, group in groupby(panels, key=lambda panel: panel.section):
+        drawn = list(group)
+        blocks += [Heading(section), Paragraph(captions.figures_caption(section, drawn, findings), "caption")]
+        by_dataset = [(dataset, list(one)) for dataset, one in groupby(drawn, key=lambda panel: panel.dataset)]
+        if all(len(one) == 1 for _, one in by_dataset):
+            blocks.append(Figures(tuple(drawn), captions=tuple(panel.dataset for panel in drawn)))
+        else:
+            blocks += [Figures(tuple(one), dataset) for dataset, one in by_dataset]
+    return blocks
+
+
+def _further_blocks(findings: Findings) -> list[Block]:
+    """Verdicts over all datasets, with other regions of equivalence, and on parts of the grid."""
+    blocks: list[Block] = []
+    if findings.overall:
+        blocks += [Heading("Over all datasets"), Paragraph(captions.overall_caption(findings), "caption")]
+        blocks.append(Table(overall_rows(findings.overall, findings.results)))
+    if findings.sensitivity:
+        blocks.append(Heading("Tuned verdicts with other regions of practical equivalence"))
+        blocks.append(Paragraph(captions.sensitivity_caption(findings), "caption"))
+        blocks.append(Table(sensitivity_rows(findings.sensitivity)))
+    if findings.slices:
+        blocks += [Heading("Exploratory: parts of the grid"), Paragraph(captions.slices_caption(findings), "caption")]
+        for title, table in slice_tables(findings.slices):
+            blocks += [Heading(title, 3), Table(table)]
+    return blocks
+
+
+def _closing_blocks(findings: Findings) -> list[Block]:
+    origin = tuple(f"{name}: {', '.join(values)}" for name, values in findings.provenance.items())
+    return [
+        Heading("Runs"),
+        Table(run_table(findings)),
+        Bullets(tuple(fate_lines(findings)), "Runs that ended well, yet learned no further (epochs are medians):"),
+        *(Paragraph(text, "note") for text in fate_texts(findings)),
+        Bullets(tuple(fixed_lines(findings))),
+        Heading("Methods"),
+        *(Paragraph(paragraph) for paragraph in methods(findings)),
+        Heading("Where it came from"),
+        Bullets(origin),
+    ]

@@ -1,0 +1,94 @@
+"""What a document is made of; every renderer writes each kind of block in its own form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.report.arms import ArmStyle
+from analysis.report.document.text_table import TextTable
+from analysis.report.document.wording import Answer, Headline
+from analysis.report.figures.panels import Panel
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading, of level 2 or 3."""
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Sentences; words between backquotes are code."""
+
+    text: str
+    kind: Literal["text", "caption", "note", "warning"] = "text"
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list, with a line that leads up to it."""
+
+    lines: tuple[str, ...]
+    lead: str = ""
+
+
+@dataclass(frozen=True)
+class Headlines:
+    """What to do on each dataset; a report opens with it."""
+
+    lines: tuple[Headline, ...]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The claims with what the study says of each."""
+
+    answers: tuple[Answer, ...]
+    claimant: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table."""
+
+    table: TextTable
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures side by side, under their dataset's name; `captions` are those of single figures."""
+
+    panels: tuple[Panel, ...]
+    dataset: str = ""
+    captions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a page shows only on demand."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+
+
+Block = Heading | Paragraph | Bullets | Headlines | Claims | Table | Figures | Details
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report.
+
+    Attributes:
+        question: What it is about.
+        study: The study's name.
+        arms: How each arm is shown.
+        blocks: What it says, in order.
+    """
+
+    question: str
+    study: str
+    arms: dict[str, ArmStyle]
+    blocks: tuple[Block, ...]

@@ -1,0 +1,78 @@
+"""The runs of a study in words: how many, how they ended, and what they share."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.conclusions.fates import Ending
+from analysis.parameters import ARM, CONDITION, FIXED
+from analysis.report.document.text_table import Cell, TextTable
+from analysis.report.findings import Findings
+
+_RUN_HEADINGS = ("dataset", "loss", "runs", "conditions", "seeds", "diverged")
+
+
+def run_table(findings: Findings) -> TextTable:
+    """Each dataset's and arm's runs, conditions and seeds, and how its runs ended, as far as that is recorded."""
+    endings = tuple(dict.fromkeys(fate.ending for fate in findings.fates))
+    counts = {(fate.dataset, fate.arm, fate.ending): str(fate.count) for fate in findings.fates}
+    rows: list[tuple[Cell, ...]] = []
+    for dataset, runs in findings.datasets.items():
+        for arm, own in runs.groupby(ARM):
+            sizes = (len(own), len(own[list(CONDITION)].drop_duplicates()), own["seed"].nunique())
+            ended = (f"{own['diverged'].mean():.1%}", *(counts[dataset, str(arm), ending] for ending in endings))
+            rows.append((dataset, str(arm), *map(str, sizes), *ended))
+    return TextTable((*_RUN_HEADINGS, *endings), frozenset(_RUN_HEADINGS[:2]), rows)
+
+
+def fate_lines(findings: Findings) -> list[str]:
+    """How many runs collapsed or were satisfied at each margin, and from which epoch on."""
+    lines = []
+    for fate in findings.fates:
+        parts = [
+            f"{one.count} of {one.runs} at margin {one.margin:g}, from epoch {one.epoch:g} on" for one in fate.by_margin
+        ]
+        if parts:
+            lines.append(f"{fate.dataset}, {fate.arm}, {fate.ending}: {'; '.join(parts)}")
+    return lines
+
+
+def fate_texts(findings: Findings) -> list[str]:
+    """What the endings that the study records mean, and what to do about them."""
+    happened = {fate.ending for fate in findings.fates if fate.count}
+    if findings.fates and not happened:
+        return ["No run collapsed (all embeddings near one point) or was satisfied (no active negative left)."]
+    return [text for ending, text in _FATES.items() if ending in happened]
+
+
+_FATES: dict[Ending, str] = {
+    "collapsed": "Collapsed: the network puts all samples at nearly one point, far closer together than the margin. "
+    "The loss then stands still at its margin (with pairs: at what negatives cost at distance 0), and nothing is "
+    "learned any more. It is not a matter of more epochs: take a smaller margin, a lower learning rate or a miner with "
+    "easier negatives, or normalise the embeddings.",
+    "satisfied": "Satisfied: all negatives that the miner compares keep the margin, so that none is active. A loss "
+    "that compares each positive with a negative is then 0, which is normal and no error, and nothing changes more. "
+    "One that draws positives together in any case goes on doing so, until negatives come within the margin. Where "
+    "another margin scores better, this one is too small for these embeddings: take a larger one, or a miner with "
+    "harder negatives.",
+}
+
+
+def fixed_lines(findings: Findings) -> list[str]:
+    """How each dataset was studied: what all its runs share, and the levels of what differs."""
+    lines = []
+    for dataset, runs in findings.datasets.items():
+        fixed = ", ".join(f"{name} {runs[name].iloc[0]}" for name in FIXED if name != "data_digest")
+        lines.append(f"{dataset}: {fixed}; {', '.join(_levels_text(runs, name) for name in CONDITION)}")
+    return lines
+
+
+def _levels_text(runs: pd.DataFrame, name: str) -> str:
+    """The levels of what differs within an arm; those of each arm where these are not the same."""
+    own = {
+        str(arm): ", ".join(f"{level:g}" if name != "miner" else str(level) for level in sorted(levels.unique()))
+        for arm, levels in runs.groupby(ARM)[name]
+    }
+    if len(set(own.values())) == 1:
+        return f"{name} {next(iter(own.values()))}"
+    return f"{name} {'; '.join(f'{arm} {levels}' for arm, levels in own.items())}"

@@ -1,0 +1,85 @@
+"""Forest plots: effects with their intervals, and the region of practical equivalence behind them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.comparison.result import Result
+from analysis.metrics import Scale
+from analysis.report.arms import ArmStyle
+from analysis.report.figures.style import EQUIVALENT, INK, PlainLog, panel
+
+_AXES: dict[Scale, str] = {
+    "share": "{0} minus {1} (pt)",
+    "log": "{0} / {1} (ratio)",
+    "epochs": "{0} minus {1} (epochs)",
+}
+MECHANISMS: dict[Scale, str] = {
+    "share": "Activity in training",
+    "log": "Variances, gradient",
+    "epochs": "Decay time",
+}
+
+
+def forest(results: Sequence[Result], labels: Sequence[str], title: str, styles: Mapping[str, ArmStyle]) -> Figure:
+    """Effects of one comparison on one scale, each on the region of practical equivalence of its metric.
+
+    Args:
+        results: In the order to be shown from the top, not empty.
+        labels: A name for each.
+        title: Of the panel.
+        styles: Of both arms.
+    """
+    arms, scale = results[0].arms, results[0].scale
+    factor = _factor(scale)
+    neutral = 1.0 if scale == "log" else 0.0
+    with panel(3.6, 0.75 + 0.24 * len(results)) as (figure, axes):
+        heights = np.arange(len(results))[::-1]
+        _draw_regions(axes, results, heights.tolist())
+        axes.axvline(neutral, color="#888888", linewidth=0.8, zorder=1)
+        for height, result in zip(heights, results, strict=True):
+            side = result.judged.side
+            colour = styles[side].colour if side else INK
+            low, high = factor * result.ci_low, factor * result.ci_high
+            if math.isfinite(low) and math.isfinite(high):
+                axes.plot([low, high], [height, height], color=colour, linewidth=1.6)
+            inside = colour if side else "white"
+            axes.plot(factor * result.difference, height, "o", color=colour, markersize=5, markerfacecolor=inside)
+        axes.set_yticks(heights, list(labels))
+        axes.set_ylim(-0.7, len(results) - 0.3)
+        axes.tick_params(axis="y", length=0)
+        if scale == "log":
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(PlainLog())
+            axes.xaxis.set_minor_formatter(PlainLog(minor_thresholds=(1.2, 0.4)))
+        axes.set_xlabel(_AXES[scale].format(*arms))
+        axes.set_title(title)
+        return figure
+
+
+def _draw_regions(axes: Axes, results: Sequence[Result], heights: Sequence[float]) -> None:
+    """One band where all metrics have the same region, else one behind each row."""
+    regions = [_region(result) for result in results]
+    if len(set(regions)) == 1:
+        axes.axvspan(*regions[0], color=EQUIVALENT, zorder=0, label="practical equivalence")
+        return
+    for height, (low, high) in zip(heights, regions, strict=True):
+        axes.barh(height, high - low, 1.0, low, color=EQUIVALENT, linewidth=0, zorder=0)
+
+
+def _region(result: Result) -> tuple[float, float]:
+    """The ends of the region on the axis."""
+    if result.scale == "log":
+        return math.exp(-result.rope), math.exp(result.rope)
+    half = _factor(result.scale) * result.rope
+    return -half, half
+
+
+def _factor(scale: Scale) -> float:
+    """From the unit of the test to that of the axis: shares are drawn in points."""
+    return 100.0 if scale == "share" else 1.0

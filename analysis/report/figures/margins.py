@@ -1,0 +1,87 @@
+"""Figures of the margins: what a loss does at each of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from analysis.comparison.comparisons import Comparison
+from analysis.comparison.pairing import FLOOR
+from analysis.metrics import METRICS, SCORE, Metric, Scale
+from analysis.parameters import ARM
+from analysis.report.arms import pair_styles
+from analysis.report.figures.style import FAINT, Drawing, NothingToDrawError, PlainLog, band, panels
+from analysis.report.formatting import seeds_text
+from analysis.statistics.intervals import with_t_intervals
+
+OVER_MARGINS = (SCORE, *(metric for metric in METRICS if metric.family == "mechanism"))
+_UNITS: dict[Scale, str] = {"share": " (share)", "log": "", "epochs": " (epochs)"}
+# One for all of them, however wide the numbers at the side: they are read side by side.
+_FRAME = {"left": 0.2, "right": 0.98, "top": 0.89, "bottom": 0.2, "wspace": 0.12}
+_MOST_TICKS = 4  # more names of margins would run into each other
+
+
+def margins(metric: Metric, comparison: Comparison) -> Drawing | None:
+    """A metric by margin, each arm on an axis of its own: their margins need not be on one scale.
+
+    Raises:
+        NothingToDrawError: If no run has the metric.
+    """
+    styles = pair_styles(comparison)
+    if comparison.runs["margin"].nunique() < 2:
+        return None
+    rows = margin_curves(comparison, metric)
+    with panels(len(comparison.arms), 3.6, 2.3, _FRAME) as (figure, row):
+        for axes, (arm, style) in zip(row, styles.items(), strict=True):
+            own = rows[rows[ARM] == arm]
+            axes.set_title(arm, color=style.colour)
+            axes.set_xlabel(f"margin on {style.margin_on}" if style.margin_on else "margin")
+            axes.grid(axis="y", color=FAINT, linewidth=0.6)
+            if len(own):
+                band(axes, own, "margin", styles, legend=False)
+                _name_margins(axes, sorted(own["margin"]))
+        row[0].set_ylabel(f"{metric.name}{_UNITS[metric.scale]}")
+        if metric.scale == "log":
+            row[0].set_yscale("log")
+            row[0].yaxis.set_major_formatter(PlainLog())
+            row[0].yaxis.set_minor_formatter(PlainLog(minor_thresholds=(1.2, 0.4)))
+    apart = len({style.margin_on for style in styles.values()}) > 1
+    alt = f"{metric.name} by margin, a panel for each loss{'; the margins are not on one scale' if apart else ''}"
+    return Drawing(figure, rows, alt, seeds_text(rows["n"].tolist()))
+
+
+def margin_curves(comparison: Comparison, metric: Metric) -> pd.DataFrame:
+    """A metric of each arm by margin, other conditions averaged within each seed.
+
+    Returns:
+        Columns ``loss``, ``margin``, ``n`` (seeds), ``mean``, ``low`` and ``high`` (95% t interval over seeds; NaN for
+        a single seed). Metrics compared by their logarithm have geometric means. Diverged runs stay out.
+
+    Raises:
+        NothingToDrawError: If no run has the metric.
+    """
+    ended = comparison.runs[~comparison.runs["diverged"].astype(bool)]
+    if metric.column not in ended or ended[metric.column].isna().all():
+        raise NothingToDrawError(f"no run has {metric.column}")
+    values = ended[metric.column].to_numpy(float)
+    known = ended.assign(value=np.log(np.maximum(values, FLOOR)) if metric.scale == "log" else values)
+    known = known.dropna(subset=["value"])
+    per_seed = known.groupby([ARM, "margin", "seed"])["value"].mean().reset_index()
+    rows = per_seed.groupby([ARM, "margin"])["value"].agg(["count", "mean", "sem"]).reset_index()
+    rows = with_t_intervals(rows.rename(columns={"count": "n"})).drop(columns="sem")
+    if metric.scale == "log":
+        rows[["mean", "low", "high"]] = np.exp(rows[["mean", "low", "high"]])
+    return rows
+
+
+def _name_margins(axes: Axes, levels: list[float]) -> None:
+    """Ticks at the margins, on a logarithmic axis where they span a wide range."""
+    if levels[0] > 0 and levels[-1] > 4 * levels[0]:
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
+    step = -(-len(levels) // _MOST_TICKS)
+    shown = levels[::step]
+    axes.set_xticks(shown, [f"{level:g}" for level in shown])
+    axes.margins(x=0.12)

@@ -1,0 +1,121 @@
+"""What all panels share: colours, sizes, what a drawing says of itself, and how it becomes SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
+
+from analysis.parameters import ARM
+from analysis.report.arms import ArmStyle
+
+CLASS_COLOURS = (
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800", "#000000", "#7A5195", "#8C8C8C"),
+)
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+INK, FAINT = "#222222", "#DDDDDD"
+EQUIVALENT = "#E8E8E8"  # the region of practical equivalence
+_RC: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans", "sans-serif"],
+    "font.size": 9,
+    "axes.edgecolor": "#888888",
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure and what must stand beside it.
+
+    Attributes:
+        figure: The figure.
+        data: Its numbers.
+        alt: What a reader who cannot see it should know.
+        n: What it rests on, in words: ``13 seeds``.
+        note: What it leaves out, if anything.
+    """
+
+    figure: Figure
+    data: pd.DataFrame
+    alt: str
+    n: str
+    note: str = ""
+
+
+class NothingToDrawError(ValueError):
+    """A figure cannot be drawn; the message says why."""
+
+
+class PlainLog(LogFormatter):
+    """Ticks of a logarithmic axis as people write numbers: 0.4, not 4e-01, and 10⁶, not 1e+06."""
+
+    def _num_to_string(self, x: float, vmin: float, vmax: float) -> str:
+        mantissa, _, exponent = f"{x:.0e}".partition("e")
+        if 1e-3 <= x < 1e4 or mantissa != "1":
+            return f"{x:g}"
+        return f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+
+
+@contextmanager
+def panel(width: float = 3.5, height: float = 2.5) -> Iterator[tuple[Figure, Axes]]:
+    """A figure in inches with one axis, in the style of the report."""
+    with panels(1, width, height) as (figure, axes):
+        yield figure, axes[0]
+
+
+@contextmanager
+def panels(
+    columns: int, width: float, height: float = 2.5, frame: Mapping[str, float] | None = None
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure in inches with axes side by side, of one y axis, in the style of the report.
+
+    Its labels find their room, unless `frame` says where the axes stand, as `Figure.subplots_adjust` takes it.
+    """
+    with mpl.rc_context(_RC):  # type: ignore[arg-type]
+        figure = Figure(figsize=(width, height), layout=None if frame else "constrained")
+        if frame:
+            figure.subplots_adjust(**frame)
+        yield figure, list(figure.subplots(1, columns, sharey=True, squeeze=False)[0])
+
+
+def as_svg(figure: Figure, salt: str) -> str:
+    """The figure as SVG text; the same figure gives the same text."""
+    buffer = io.StringIO()
+    with mpl.rc_context({**_RC, "svg.hashsalt": salt}):  # type: ignore[dict-item]
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def band(axes: Axes, rows: pd.DataFrame, x: str, styles: Mapping[str, ArmStyle], legend: bool = True) -> None:
+    """A line of means with its band for each arm; columns ``loss``, `x`, ``mean``, ``low`` and ``high``.
+
+    Where ``low`` and ``high`` are NaN, as they are of a single seed, there is no band.
+    """
+    for arm, style in styles.items():
+        own = rows[rows[ARM] == arm].sort_values(x)
+        if len(own):
+            marker = "o" if len(own) <= 12 else None
+            axes.plot(own[x], own["mean"], style.line, color=style.colour, label=arm, marker=marker, markersize=4.5)
+            axes.fill_between(own[x], own["low"], own["high"], color=style.colour, alpha=0.18, linewidth=0)
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+    if legend:
+        axes.legend(fontsize=8)

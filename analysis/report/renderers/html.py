@@ -1,0 +1,57 @@
+"""A document as one HTML file that needs nothing else: readable on a phone, printable."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from analysis.report.document.blocks import Document
+from analysis.report.figures.panels import Panel
+
+_PIXELS_OF_AN_INCH = 96  # as CSS defines it
+OUTCOMES = ("supported", "contradicted", "depends on the margin", "equivalent", "undecided", "mixed", "insufficient")
+
+
+def html(document: Document) -> str:
+    """The whole page."""
+    environment = _environment()
+    style = Markup(environment.get_template("style.css").render())
+    classes = {outcome: outcome for outcome in OUTCOMES}
+    classes |= {arm: f"arm{number}" for number, arm in enumerate(document.arms, start=1)}
+    return environment.get_template("report.html.j2").render(document=document, style=style, classes=classes)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("analysis.report.renderers"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"base64": _base64, "code": _code, "kind": _kind, "pixels": _pixels}
+    return environment
+
+
+def _kind(block: object) -> str:
+    return type(block).__name__
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _pixels(panel: Panel) -> str:
+    """The width in which a figure was drawn. A narrow screen scrolls it, since shrunk letters could not be read."""
+    return f"{panel.width * _PIXELS_OF_AN_INCH:.0f}"
+
+
+def _code(text: str) -> Markup:
+    """Words between backquotes as code."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in enumerate(text.split("`"))
+    ]
+    return Markup("").join(parts)

@@ -1,0 +1,4 @@
+"""Where a study's results are kept: record files and MLflow.
+
+Imports: `parameters`.
+"""

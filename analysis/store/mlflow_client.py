@@ -1,0 +1,50 @@
+"""Access to MLflow: without its messages, with short time-outs, and reading all pages."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shlex
+from typing import Any
+
+_PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}  # by module
+
+
+def open_client(uri: str) -> Any:
+    """An MlflowClient for an address. Time-outs that the user has set stay as they are."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    # Of each run that ends MLflow would print two addresses, for which it would ask its server first.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    from mlflow.tracking import MlflowClient
+
+    # Set up by the import above. That of databases writes tracebacks of errors that it raises as well.
+    levels = {"mlflow": logging.ERROR, "mlflow.store.db.utils": logging.CRITICAL, "alembic": logging.ERROR}
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    return MlflowClient(uri)
+
+
+def search_all_runs(client: Any, experiment: str, condition: str = "") -> list[Any]:
+    """All runs of an experiment, by its id, that meet a condition in MLflow's search language."""
+    runs: list[Any] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment], condition, max_results=1000, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
+def reason(error: BaseException) -> str:
+    """An error of a store in one line of bounded length, without passwords, with the remedy if a package is missing."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"{error.name} is not installed: pip install {shlex.quote(_PACKAGES.get(error.name, error.name))}"
+    return without_passwords(" ".join(str(error).split()))[:300] or type(error).__name__
+
+
+def without_passwords(text: str) -> str:
+    """A text in which the passwords of addresses are replaced by stars."""
+    return re.sub(r"(://[^\s/@:]*):[^\s@]*@", r"\1:***@", text)

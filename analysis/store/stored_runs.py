@@ -1,0 +1,154 @@
+"""Tables of what is stored of each run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.parameters import PARAMETERS, Parameter
+from analysis.store.records import PackRecord
+
+TestPart = Literal["shared", "drawn"]
+"""Whether all seeds of a dataset share one test part, or each draws its own."""
+
+UNKNOWN_DEVICE = "unknown"
+UNKNOWN_TEST_PART = "unknown"
+TAGS = ("pack", "code_version", "data_digest", "device", "test_part")
+_DESCRIBED = ("key", *(parameter.name for parameter in PARAMETERS), "diverged", *TAGS)
+# For runs that are older than the tag.
+_TAGS_ONCE_WITHOUT = {"device": UNKNOWN_DEVICE, "test_part": UNKNOWN_TEST_PART}
+_BOOLEANS = {"true": True, "false": False}
+_NAMED = 5  # a warning names so many runs, and counts the others
+
+
+class _UnreadableRunError(ValueError):
+    """A run without a parameter or tag that it needs."""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as it is stored.
+
+    Attributes:
+        label: What a warning calls it.
+        key: Its key; None if it has none.
+        params: Its parameters, as text or as they are.
+        tags: Its tags.
+        metrics: Last value of each metric.
+    """
+
+    label: str
+    key: str | None
+    params: Mapping[str, Any]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class LastValues:
+    """The last value of each metric by run, and how many points belong to none of the record's runs."""
+
+    by_run: Mapping[str, Mapping[str, float]]
+    strays: int
+
+    @classmethod
+    def of(cls, record: PackRecord) -> LastValues:
+        """Those of a record."""
+        by_run: dict[str, dict[str, float]] = {run.key: {} for run in record.runs}
+        known = record.points["key"].isin(list(by_run))
+        points = record.points[known].sort_values("epoch", kind="stable")
+        last = points.drop_duplicates(["key", "metric"], keep="last")
+        for key, metric, value in zip(last["key"], last["metric"], last["value"], strict=True):
+            by_run[key][metric] = float(value)
+        return cls(by_run, int((~known).sum()))
+
+
+@dataclass(frozen=True)
+class PointTable:
+    """Points of many records, whose names are kept once each."""
+
+    _keys: dict[str, int] = field(default_factory=dict)
+    _metrics: dict[str, int] = field(default_factory=dict)
+    _parts: list[pd.DataFrame] = field(default_factory=list)
+
+    def add(self, record: PackRecord, metrics: Collection[str]) -> None:
+        """Adds a record's points of some metrics."""
+        points = record.points[record.points["metric"].isin(metrics)]
+        self._parts.append(
+            pd.DataFrame(
+                {
+                    "key": _codes(points["key"], self._keys),
+                    "metric": _codes(points["metric"], self._metrics),
+                    "epoch": points["epoch"].to_numpy(),
+                    "value": points["value"].to_numpy(),
+                }
+            )
+        )
+
+    def table(self) -> pd.DataFrame:
+        """All of them: columns ``key``, ``metric``, ``epoch``, ``value``, the first two categorical."""
+        columns = ["key", "metric", "epoch", "value"]
+        points = pd.concat(self._parts, ignore_index=True) if self._parts else pd.DataFrame(columns=columns)
+        for column, names in (("key", self._keys), ("metric", self._metrics)):
+            codes = points[column].astype("int32").tolist()
+            points[column] = pd.Categorical.from_codes(codes, pd.Index(list(names), dtype=str))
+        return points
+
+
+def _codes(names: pd.Series, known: dict[str, int]) -> npt.NDArray[np.int32]:
+    """A number for each name, the same in every record."""
+    categories = names.astype("category").cat.remove_unused_categories().cat
+    numbers = [known.setdefault(str(name), len(known)) for name in categories.categories]
+    return np.array(numbers, dtype=np.int32)[categories.codes.to_numpy()]
+
+
+def run_table(runs: Iterable[StoredRun]) -> tuple[pd.DataFrame, list[str]]:
+    """A row for each readable run, in order of key, and a warning for each reason why others are left out."""
+    rows: list[dict[str, Any]] = []
+    unreadable: dict[str, list[str]] = {}
+    for run in runs:
+        try:
+            rows.append(_row(run))
+        except _UnreadableRunError as error:
+            unreadable.setdefault(str(error), []).append(run.label)
+    warnings = []
+    for cause, labels in unreadable.items():
+        named = ", ".join(labels[:_NAMED]) + (f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else "")
+        warnings.append(f"Left out: {len(labels)} {'run' if len(labels) == 1 else 'runs'} with {cause} ({named}).")
+    if not rows:
+        return pd.DataFrame(columns=list(_DESCRIBED)), warnings
+    table = pd.DataFrame(rows)
+    metrics = sorted(column for column in table.columns if column not in _DESCRIBED)
+    table = table[[*_DESCRIBED, *metrics]].sort_values("key", kind="stable").drop_duplicates("key")
+    return table.reset_index(drop=True), warnings
+
+
+def _row(run: StoredRun) -> dict[str, Any]:
+    params = {parameter.name: parameter.read(run.params) for parameter in PARAMETERS}
+    tags = {**_TAGS_ONCE_WITHOUT, **run.tags}
+    absent = ["tag 'key'"] if run.key is None else []
+    absent += [f"tag {name!r}" for name in ("diverged", *TAGS) if name not in tags]
+    absent += [f"parameter {name!r}" for name, value in params.items() if value is None]
+    if absent:
+        raise _UnreadableRunError(f"no {absent[0]}")
+    row: dict[str, Any] = {name: value for name, value in run.metrics.items() if math.isfinite(value)}
+    row.update(key=run.key, diverged=tags["diverged"] != "false")
+    row.update({parameter.name: _typed(parameter, params[parameter.name]) for parameter in PARAMETERS})
+    row.update({name: tags[name] for name in TAGS})
+    return row
+
+
+def _typed(parameter: Parameter, value: Any) -> Any:
+    try:
+        read = _BOOLEANS[str(value).lower()] if parameter.kind is bool else parameter.kind(value)
+    except (KeyError, OverflowError, TypeError, ValueError):
+        raise _UnreadableRunError(f"parameter {parameter.name!r} = {value!r}") from None
+    if parameter.kind is float and not math.isfinite(read):
+        raise _UnreadableRunError(f"parameter {parameter.name!r} = {value!r}")
+    return read

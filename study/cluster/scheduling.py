@@ -1,0 +1,108 @@
+"""Trains packs on Ray. Each pack is a Tune trial."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ray
+from ray import tune
+
+from study.cluster.connection import CPUS_PER_PACK
+from study.cluster.ray_settings import restart_after_out_of_memory
+from study.cluster.trials import MOST_DEATHS, TrainingListener, TrialCallback
+from trainables.datasets.synthetic import AnyDataset
+from trainables.pack import DatasetKey
+from trainables.tune_adapter import Snapshots, TrainingJob, pack_trainable, put_dataset
+
+
+def train_packs(
+    jobs: Sequence[TrainingJob],
+    datasets: Mapping[DatasetKey, AnyDataset],
+    snapshots: Snapshots,
+    gpus_per_pack: float,
+    listener: TrainingListener,
+) -> list[tuple[int, str]]:
+    """Trains packs as trials of a Tune experiment. They start in the given order.
+
+    Args:
+        jobs: What to train.
+        datasets: Each is put into the object store once.
+        snapshots: Where workers keep the snapshots of packs in training.
+        gpus_per_pack: The fraction of a GPU that each pack takes; zero for CPUs.
+        listener: Receives each epoch and each result as soon as it is reported.
+
+    Returns:
+        Position and last error of the packs that failed `MOST_TRIES` times, or died more than `MOST_DEATHS` times.
+
+    Raises:
+        OtherVersionError: If a node has another version of the code or its libraries, or lacks them.
+        Exception: What `listener` raised, because training is useless if its results cannot be kept.
+    """
+    stored = {id(dataset): put_dataset(dataset) for dataset in datasets.values()}
+    references = {key: stored[id(dataset)] for key, dataset in datasets.items()}
+    trainable = pack_trainable(ray.put(list(jobs)), references, CPUS_PER_PACK, snapshots)
+    with_resources = tune.with_resources(trainable, _resources(gpus_per_pack))
+    callback = TrialCallback(listener)
+    errors: dict[int, BaseException | None] = {}
+    to_train: Sequence[int] = range(len(jobs))
+    # A process that dies while Tune hands it its next pack ends that pack's trial at once, whatever may still fail.
+    for _ in range(MOST_DEATHS):
+        errors.update(_run_experiment(with_resources, to_train, callback))
+        to_train = [position for position in to_train if callback.may_try_again(position)]
+        if not to_train:
+            break
+    return [
+        (position, callback.failed.get(position) or _reason(errors.get(position)))
+        for position in range(len(jobs))
+        if position not in callback.finished
+    ]
+
+
+def _run_experiment(
+    trainable: Callable[[dict[str, Any]], None], positions: Sequence[int], callback: TrialCallback
+) -> dict[int, BaseException | None]:
+    """Trains the packs at some positions, and returns the last error of each."""
+    with (
+        tempfile.TemporaryDirectory(prefix="study-", ignore_cleanup_errors=True) as folder,
+        restart_after_out_of_memory(),
+    ):
+        tuner = tune.Tuner(
+            trainable,
+            param_space={"pack": tune.grid_search(list(positions)), "pieces": 1, "from_scratch": False},
+            tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=_folder_name),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=folder,
+                verbose=0,
+                callbacks=[callback],
+                failure_config=tune.FailureConfig(max_failures=MOST_DEATHS),
+            ),
+        )
+        try:
+            # Read before the folder is removed. Results come in the order in which the trials ended; one whose process
+            # never started has no configuration.
+            return {result.config["pack"]: result.error for result in tuner.fit() if result.config}
+        except Exception:
+            if callback.error is not None:
+                raise callback.error from None
+            raise
+
+
+def _resources(gpus_per_pack: float) -> dict[str, float]:
+    # Rounded down: Ray's own rounding could make n n-ths of a GPU more than one.
+    gpu = {"gpu": math.floor(gpus_per_pack * 10_000) / 10_000} if gpus_per_pack else {}
+    return {"cpu": CPUS_PER_PACK, **gpu}
+
+
+def _folder_name(trial: Any) -> str:
+    return f"pack-{trial.config['pack']}"
+
+
+def _reason(error: BaseException | None) -> str:
+    if error is None:
+        return "it brought no result"
+    last_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
+    return f"its process did not start, or died, more than {MOST_DEATHS} times ({last_line[:200]})"

@@ -1,0 +1,120 @@
+"""What trials report, and how trials that fail or die are tried again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray import tune
+
+from study.cluster.ray_settings import OUT_OF_MEMORY
+from trainables.training.history import History
+
+MOST_TRIES = 3  # of a pack whose own training fails
+MOST_DEATHS = 20  # of a pack's process or machine, its failures included
+_CANNOT_IMPORT = "failed to import on the worker"  # Ray's words about a node on which this project is not installed
+_DIED_WITHOUT_REASON = "worker process has died"  # Ray's words about a process that the kernel ended for any reason
+
+
+class OtherVersionError(RuntimeError):
+    """A node has another version of the code or of its libraries than this session, or none."""
+
+
+class TrainingListener(Protocol):
+    """Receives what packs in training report. What it raises ends the training of all packs."""
+
+    def on_epoch(self, position: int, epoch: int) -> None:
+        """The pack at a position has reached an epoch."""
+
+    def on_result(self, position: int, history: History, seconds: float, device: str) -> None:
+        """The pack at a position is trained.
+
+        Args:
+            position: Of the pack among those to train.
+            history: Its result.
+            seconds: How long the training took.
+            device: Name of the device that trained it.
+        """
+
+
+class TrialCallback(tune.Callback):  # type: ignore[misc]
+    """Passes on what trials report, and decides how trials that fail are tried again.
+
+    Attributes:
+        finished: Positions of the packs that reported a result.
+        failed: The error of each pack whose training failed `MOST_TRIES` times, by position.
+        error: The error that ended the training. The caller cannot take it from Tune, which wraps it.
+    """
+
+    def __init__(self, listener: TrainingListener) -> None:
+        self._listener = listener
+        self._failures: dict[int, int] = {}
+        self._deaths = Counter[int]()
+        self.finished: set[int] = set()
+        self.failed: dict[int, str] = {}
+        self.error: Exception | None = None
+
+    def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
+        # Tune pickles its callbacks to restore an experiment later. Studies resume from their records instead.
+        return tune.Callback, ()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Tune's hook: a trial has called ``tune.report``."""
+        position = trial.config["pack"]
+        if position in self.finished:  # its node died between the result and the end of the trial
+            return
+        try:
+            if "other_version" in result:
+                raise OtherVersionError(result["other_version"])
+            if "error" in result:
+                self._count_failure(position, trial, result["error"])
+                return
+            self._listener.on_epoch(position, result["epoch"])
+            history = result.pop("history", None)  # Tune would keep what stays in the result
+            if history is not None:
+                self._listener.on_result(position, history, result["seconds"], result["device"])
+                self.finished.add(position)
+                trial.max_failures = 0
+        except Exception as error:
+            self.error = error
+            raise
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Tune's hook: a trial has failed or died, and will be started again.
+
+        A trial that died for lack of memory trains in smaller pieces. Ray names the deaths that it caused itself. A
+        process that the kernel ends leaves no reason. It may have another cause, unless it happens twice in a row.
+        On a node without this project every try would fail in the same way.
+        """
+        _, *deaths = Path(trial.error_file).read_text().split("Failure #")
+        self._deaths[trial.config["pack"]] += 1
+        if _CANNOT_IMPORT in deaths[-1]:
+            self.error = OtherVersionError(_import_message(deaths[-1]))
+            raise self.error
+        died_twice = len(deaths) > 1 and all(_DIED_WITHOUT_REASON in death for death in deaths[-2:])
+        if OUT_OF_MEMORY in deaths[-1] or died_twice:
+            trial.set_config({**trial.config, "pieces": 2 * trial.config["pieces"]})
+
+    def may_try_again(self, position: int) -> bool:
+        """Whether a pack has no result, and has failed and died less often than it may."""
+        return not (position in self.finished or position in self.failed or self._deaths[position] >= MOST_DEATHS)
+
+    def _count_failure(self, position: int, trial: Any, error: str) -> None:
+        self._failures[position] = self._failures.get(position, 0) + 1
+        if self._failures[position] == MOST_TRIES - 1:
+            trial.set_config({**trial.config, "from_scratch": True})  # the snapshot may be what makes it fail
+        elif self._failures[position] == MOST_TRIES:
+            trial.max_failures = 0
+            self.failed[position] = error
+
+
+def _import_message(death: str) -> str:
+    missing = [line.strip() for line in death.splitlines() if "ModuleNotFoundError" in line or "ImportError" in line]
+    reason = f" ({missing[-1][:200]})" if missing else ""
+    return (
+        f"a node cannot import this project{reason}: install it, with its libraries, on every node, and run the same "
+        "command again"
+    )

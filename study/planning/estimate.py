@@ -1,0 +1,174 @@
+"""Estimates how long a study takes, from a short measurement on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from study.data.sources import EncodedDataset
+from study.machine import CORES, local_device
+from trainables.datasets.listing import read_image
+from trainables.datasets.splits import TEST_SHARE, VALIDATION_SHARE, Dataset, epoch_samples, make_dataset
+from trainables.networks.backbones import load_backbone, published_weights
+from trainables.networks.encoders import backbone_of
+from trainables.pack import Member, Pack, Structure
+from trainables.training.loop import train_pack
+
+STARTUP_SECONDS = 10.0  # Ray, its first workers and the report
+_MEMBERS = 3
+_FULL_SIZE = 4000  # samples up to which a dataset of vectors is measured at its full size
+_SAMPLE_IMAGES = 6
+_SAMPLE_SIDE = 32  # pixels; the cost of larger images is assumed to grow with their area
+_FEW_CLASSES = 12
+_SAMPLES_OF_A_CLASS = 12  # at least, in random data
+_FORWARD_FRACTION = 1 / 3  # of a training step's arithmetic
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How many seconds a dataset's runs take on one worker.
+
+    Attributes:
+        encoded: The dataset.
+        training: Of all its runs.
+        preparation: Before the training.
+        run: Of one run.
+    """
+
+    encoded: EncodedDataset
+    training: float
+    preparation: float
+    run: float
+
+
+def estimate(
+    packs: Sequence[Pack], datasets: Sequence[EncodedDataset], unprepared: Sequence[EncodedDataset]
+) -> list[Estimate]:
+    """Estimates the training time of each dataset, for workers like this machine.
+
+    Random data of the same size and shape are trained on for a few epochs.
+
+    Args:
+        packs: The packs to train.
+        datasets: The datasets of these packs.
+        unprepared: Those whose inputs are not in the cache.
+    """
+    estimates = []
+    evaluation_of: dict[tuple[str, int], Callable[[int], float]] = {}
+    for encoded in datasets:
+        own_packs = [pack for pack in packs if pack.structure.dataset_key == encoded.key]
+        preparation = _preparation_seconds(encoded) if encoded in unprepared else 0.0
+        if not own_packs:
+            continue
+        structure = own_packs[0].structure
+        if encoded.samples <= _FULL_SIZE and encoded.encoder != "cnn":
+            epoch, evaluation = _measure(structure, _random_dataset(encoded, encoded.samples))
+        else:
+            epoch, evaluation = _extrapolate(structure, encoded, evaluation_of)
+        evaluations = len(structure.evaluation_epochs())
+        runs = sum(len(pack.members) for pack in own_packs)
+        run = structure.epochs * epoch + evaluations * evaluation
+        estimates.append(Estimate(encoded, runs * run, preparation, run))
+    return estimates
+
+
+def total_seconds(estimates: Sequence[Estimate], packs: int, workers: int) -> float:
+    """Seconds of a study that trains so many packs at once."""
+    training = sum(each.training for each in estimates) / max(1, min(workers, packs))
+    return STARTUP_SECONDS + training + sum(each.preparation for each in estimates)
+
+
+def _extrapolate(
+    structure: Structure, encoded: EncodedDataset, evaluation_of: dict[tuple[str, int], Callable[[int], float]]
+) -> tuple[float, float]:
+    """Seconds of an epoch and of an evaluation for one member, from a few batches and smaller evaluations."""
+    measured, scale = encoded, 1.0
+    if encoded.encoder == "cnn" and encoded.input_shape[1] > _SAMPLE_SIDE:
+        measured = replace(encoded, input_shape=(encoded.input_shape[0], _SAMPLE_SIDE, _SAMPLE_SIDE))
+        scale = (encoded.input_shape[1] / _SAMPLE_SIDE) ** 2
+    few = _random_dataset(measured, 4 * structure.batch_size + 8 * _FEW_CLASSES, _FEW_CLASSES)
+    members = 1 if encoded.encoder == "cnn" else _MEMBERS
+    step = scale * _measure(structure, few, members, last=3)[0] / max(epoch_samples(few) // structure.batch_size, 1)
+    key = structure.split, encoded.classes
+    if key not in evaluation_of:
+        evaluation_of[key] = _evaluation_seconds(structure, encoded)
+    forward = _FORWARD_FRACTION * step / structure.batch_size * encoded.samples
+    steps = max(_epoch_samples(encoded) // structure.batch_size, 1)
+    return step * steps, evaluation_of[key](encoded.samples) + forward
+
+
+def _epoch_samples(encoded: EncodedDataset) -> int:
+    """The approximate number of samples in an epoch."""
+    test = 0.5 if encoded.split == "disjoint" else TEST_SHARE
+    if encoded.official_test is not None:
+        test = float(encoded.official_test.float().mean())
+    return round(encoded.samples * (1 - test) * (1 - VALIDATION_SHARE))
+
+
+def _evaluation_seconds(structure: Structure, encoded: EncodedDataset) -> Callable[[int], float]:
+    """Seconds of an evaluation without the encoder: a linear and a quadratic function of the number of samples."""
+    cheap = replace(encoded, encoder="linear", input_shape=(16,))
+    half, full = _FULL_SIZE // 2, _FULL_SIZE
+    linear = replace(structure, encoder="linear", augment=False)
+    at_half, at_full = (_measure(linear, _random_dataset(cheap, size), 1, last=2)[1] for size in (half, full))
+    quadratic = max(at_full - 2 * at_half, 0.0) / (full**2 - 2 * half**2)
+    proportional = max(at_full - quadratic * full**2, 0.0) / full
+    return lambda samples: proportional * samples + quadratic * samples**2
+
+
+def _random_dataset(encoded: EncodedDataset, samples: int, classes: int | None = None) -> Dataset:
+    """Random data of a dataset's shape. All classes have the same size, and are large enough to be split."""
+    generator = torch.Generator().manual_seed(0)
+    count = max(min(classes or encoded.classes, samples // _SAMPLES_OF_A_CLASS), 2 if encoded.split == "closed" else 7)
+    samples = max(samples, count * _SAMPLES_OF_A_CLASS)
+    labels = torch.arange(samples) % count
+    if len(encoded.input_shape) == 3:
+        inputs = torch.randint(0, 256, (samples, *encoded.input_shape), generator=generator, dtype=torch.uint8)
+    else:
+        inputs = torch.randn(samples, *encoded.input_shape, generator=generator)
+    return make_dataset(encoded.dataset, inputs, labels, encoded.split, source_digest="random data")
+
+
+def _measure(structure: Structure, dataset: Dataset, count: int = _MEMBERS, last: int = 5) -> tuple[float, float]:
+    """Seconds of an epoch and of an evaluation, for one of `count` members, from packs of 1 and of `last` epochs."""
+    members = tuple(Member(1.0, 1e-3, seed) for seed in range(count))
+    device = local_device()
+    # On a CPU, the time of this thread alone: other threads of this process may be busy.
+    clock = time.thread_time if device.type == "cpu" else time.perf_counter
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        seconds = []
+        for epochs in (1, 1, last):  # the first one warms up
+            started = clock()
+            train_pack(Pack(replace(structure, epochs=epochs, evaluate_every=epochs), members), dataset, device)
+            seconds.append((clock() - started) / count)
+    finally:
+        torch.set_num_threads(threads)
+    epoch = max(seconds[2] - seconds[1], 0.0) / (last - 1)
+    return epoch, max(seconds[1] - epoch, 0.0) / 2
+
+
+def _preparation_seconds(encoded: EncodedDataset) -> float:
+    """Seconds to decode a dataset's images, and to embed them if its encoder is a backbone."""
+    listing = encoded.listing
+    if listing is None:
+        return 0.0
+    started = time.monotonic()
+    for position in range(0, len(listing), max(len(listing) // _SAMPLE_IMAGES, 1)):
+        read_image(listing, position)
+    seconds = (time.monotonic() - started) / _SAMPLE_IMAGES / CORES
+    backbone = backbone_of(encoded.encoder)
+    if backbone:
+        side = published_weights(backbone).transforms().crop_size[0]
+        model = load_backbone(backbone, None).to(local_device())
+        images = torch.rand(_SAMPLE_IMAGES, 3, side, side, device=local_device())
+        with torch.inference_mode():
+            model(images).cpu()
+            started = time.monotonic()
+            model(images).cpu()
+        seconds += (time.monotonic() - started) / _SAMPLE_IMAGES
+    return seconds * len(listing)

@@ -1,0 +1,170 @@
+"""Puts the plan of a study into words before anything is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations, groupby
+
+from analysis.comparison.pairing import DEFAULT_SETTING
+from analysis.conclusions.families import FamilyPower, claim_power, family_power, seeds_needed
+from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED
+from analysis.statistics.power import LEAST_SEEDS
+from analysis.statistics.sign_flips import smallest_p
+from study.config.model import StudyConfig
+from study.config.per_loss import PerLoss
+from study.planning.estimate import Estimate, total_seconds
+from study.planning.grid import Run
+from study.progress import duration
+
+DAY = 86400.0
+
+
+def plan_lines(
+    config: StudyConfig, runs: Sequence[Run], done: int, packs: int, workers: int, estimates: Sequence[Estimate]
+) -> list[str]:
+    """What will be trained and tested, line by line.
+
+    Args:
+        config: The study.
+        runs: All its runs.
+        done: How many of them are recorded.
+        packs: How many packs the others make.
+        workers: How many packs train at once.
+        estimates: How long the training takes, by dataset.
+    """
+    datasets = dict.fromkeys((*run.structure.dataset_key, run.structure.split) for run in runs)
+    conditions = len(runs) // len(config.seeds)
+    lines = [
+        f"Study {config.name!r} in {config.storage / config.name}",
+        f"  datasets   {', '.join(_dataset_text(*dataset) for dataset in datasets)}",
+        f"  losses     {', '.join(config.losses)}",
+        f"  miners     {_values_text(config.miners)}",
+        f"  margins    {_values_text(config.margins)}",
+        f"  rates      {_values_text(config.lrs)}",
+        f"  runs       {conditions} conditions x {len(config.seeds)} seeds = {len(runs)} runs of {config.epochs} epochs"
+        + (f"; {done} are recorded already" if done else ""),
+    ]
+    if packs:
+        lines.append(f"  training   {len(runs) - done} runs in {packs} packs, {workers} at a time")
+    if estimates:
+        seconds = total_seconds(estimates, packs, workers)
+        lines.append(f"  time       about {duration(seconds)}, from a short measurement on this machine")
+        if len(datasets) > 1:
+            lines.append(f"             {'; '.join(_time_text(each, packs, workers) for each in estimates)}")
+    return lines + _test_lines(config, len(datasets))
+
+
+def length_warnings(estimates: Sequence[Estimate], packs: int, workers: int, gpu: bool) -> list[str]:
+    """Warns of a study that takes over a day on CPUs, and says how to make it shorter."""
+    seconds = total_seconds(estimates, packs, workers) if estimates else 0.0
+    if gpu or seconds <= DAY:
+        return []
+    longest = max(estimates, key=lambda each: each.training).encoded
+    cheaper = f", --encoder {longest.dataset}=vit_b_32 (features once, then a small head)"
+    return [
+        f"this would take {duration(seconds)} on CPUs: fewer --seeds, --margins, --lrs or --miners, fewer --epochs"
+        f"{cheaper if longest.encoder == 'cnn' else ''}, --datasets without {longest.dataset}, or a machine with a GPU "
+        "make it shorter"
+    ]
+
+
+def power_warnings(config: StudyConfig, datasets: int) -> list[str]:
+    """Warns if the planned seeds can give no verdict, or only some.
+
+    Args:
+        config: The study.
+        datasets: How many encoded datasets it has.
+    """
+    seeds = len(config.seeds)
+    if len(config.losses) < 2:
+        return ["with one loss alone there is nothing to compare: no verdict will be given"]
+    enough = seeds_needed(_comparisons(config, datasets))
+    if seeds < LEAST_SEEDS:
+        return [
+            f"{seeds} seeds are too few for any verdict (at least {LEAST_SEEDS}): their p is at least "
+            f"{smallest_p(seeds):.2g}, and all will read `insufficient`; --seeds {enough} can give all"
+        ]
+    warnings = []
+    powerless = [power for power in _powers(config, datasets) if power.seeds >= LEAST_SEEDS and not power.can_reject]
+    if powerless:
+        families = ", ".join(f"{p.family} {p.estimand} {p.smallest:.2g} > {p.threshold:.2g}" for p in powerless)
+        warnings.append(
+            "these tests cannot reject whatever comes out, their smallest p being above the first threshold (Holm): "
+            f"{families}; --seeds {enough} can"
+        )
+    return warnings
+
+
+def _comparisons(config: StudyConfig, datasets: int) -> int:
+    """How many comparisons the study makes with each metric: every pair of losses on every encoded dataset."""
+    return datasets * math.comb(len(config.losses), 2)
+
+
+def _powers(config: StudyConfig, datasets: int) -> list[FamilyPower]:
+    """The families of tests of a study.
+
+    Losses have a grid average only with the miners that both try, and are compared at the default setting only if both
+    try it.
+    """
+    miners = {loss: set(config.miners.of(loss)) for loss in config.losses}
+    sharing = sum(not miners[first].isdisjoint(miners[second]) for first, second in combinations(miners, 2))
+    with_default = math.comb(sum(_has_default_setting(config, loss) for loss in config.losses), 2)
+    seeds = len(config.seeds)
+    tuned = [each for each in family_power(seeds, _comparisons(config, datasets)) if each.estimand == TUNED]
+    averaged = [each for each in family_power(seeds, datasets * sharing) if each.estimand == GRID_AVERAGE]
+    at_default = [each for each in family_power(seeds, datasets * with_default) if each.estimand == AT_DEFAULT]
+    places = 1 + bool(sharing) + bool(with_default)
+    of_claims = claim_power(seeds, _comparisons(config, datasets), places)
+    return [*tuned, *(averaged if sharing else ()), *(at_default if with_default else ()), *of_claims]
+
+
+def _has_default_setting(config: StudyConfig, loss: str) -> bool:
+    return (
+        DEFAULT_SETTING.miner in config.miners.of(loss)
+        and DEFAULT_SETTING.margin in config.margins.of(loss)
+        and DEFAULT_SETTING.lr in config.lrs.of(loss)
+    )
+
+
+def _dataset_text(dataset: str, encoder: str, split: str) -> str:
+    return f"{dataset} ({encoder}{', class-disjoint' if split == 'disjoint' else ''})"
+
+
+def _time_text(each: Estimate, packs: int, workers: int) -> str:
+    training = each.training / max(1, min(workers, packs))
+    preparation = f" after {duration(each.preparation)} of preparing it" if each.preparation >= 1 else ""
+    return f"{each.encoded.dataset} ({each.encoded.encoder}) {duration(training)}{preparation}"
+
+
+def _test_lines(config: StudyConfig, datasets: int) -> list[str]:
+    if len(config.losses) < 2:
+        return []
+    lines: list[str] = []
+    powers = _powers(config, datasets)
+    for estimand, group in groupby(powers, key=lambda power: power.estimand):
+        families = list(group)
+        counts = ", ".join(f"{power.family} {power.tests}" for power in families)
+        seeds, smallest = families[0].seeds, families[0].smallest
+        label = "tests      " if not lines else "           "
+        lines.append(f"  {label}{estimand}, {seeds} seeds: {counts}; smallest p reachable {smallest:.2g}")
+    if all(power.estimand != GRID_AVERAGE for power in powers):
+        lines.append(f"             {GRID_AVERAGE}: none, for no two losses try a miner in common")
+    elif config.miners.shared is None:
+        lines.append(f"             {GRID_AVERAGE}: only over the miners that both losses try")
+    if all(power.estimand != AT_DEFAULT for power in powers):
+        lines.append(
+            f"             {AT_DEFAULT}: none, for no two losses try it ({DEFAULT_SETTING}); claims on what losses "
+            "do are decided there"
+        )
+    return lines
+
+
+def _values_text(values: PerLoss[str] | PerLoss[float]) -> str:
+    if values.shared is not None:
+        return _listed(values.shared)
+    return "; ".join(f"{loss} {_listed(own)}" for loss, own in values.own)
+
+
+def _listed(values: Sequence[str | float]) -> str:
+    return ", ".join(value if isinstance(value, str) else f"{value:g}" for value in values)

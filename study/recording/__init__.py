@@ -1,0 +1,4 @@
+"""Keeps the results of packs: a record file for each, and MLflow filled from the records.
+
+Imports: `planning`, `storage`, `config`, `analysis.store` and `trainables`.
+"""

@@ -1,0 +1,118 @@
+"""Opens a study's experiment in MLflow, on a server or in a local file."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import uuid
+from contextlib import nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+
+from upath import UPath
+
+from analysis.store.mlflow_client import open_client, reason, search_all_runs, without_passwords
+from study.config.model import StudyConfig
+from study.recording.mlflow_database import database_engine, database_file, one_at_a_time
+from study.recording.mlflow_sink import TrackingError, TrackingSink, is_connection_error
+from study.storage.folder import remove_left_behind, study_folder
+
+_KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's own name, which its interface reads
+_THREADS = 10  # that write through a server: as many as MLflow's client keeps connections for
+
+
+def connect_mlflow(config: StudyConfig) -> TrackingSink:
+    """Opens a study's experiment.
+
+    Its files are in the study's folder, unless a server keeps them or MLflow cannot write there.
+
+    Raises:
+        TrackingError: As `open_sink` does.
+    """
+    folder = study_folder(config.storage, config.name)
+    # MLflow writes to S3 with a package of its own choice.
+    written = isinstance(folder, Path) or (folder.protocol == "s3" and find_spec("boto3") is not None)
+    return open_sink(config.mlflow_uri, config.name, folder / "artifacts" if written else None)
+
+
+def is_new_database(uri: str) -> bool:
+    """Whether an address is an SQLite file that does not exist yet."""
+    database = database_file(uri)
+    return database is not None and not database.exists()
+
+
+def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingSink:
+    """Opens a study's experiment and reads which runs it holds. What is missing is created.
+
+    Args:
+        uri: MLflow's address.
+        study: Name of the study, and of its experiment.
+        artifacts: Where a new experiment keeps its files, if the address is a database. A server decides itself.
+
+    Raises:
+        TrackingError: If the address does not answer or cannot be written, or its driver is missing.
+    """
+    file, is_server = database_file(uri), _is_server(uri)
+    try:
+        if file is not None:
+            remove_left_behind(file.parent, f".{file.name}.*.partial*")  # what a killed session began
+            if not file.exists():
+                _make_database(file)
+        database = database_engine(uri)
+        with one_at_a_time(database) if database is not None else nullcontext():
+            client = open_client(uri)
+            experiment = client.get_experiment_by_name(study)
+            if experiment is not None and experiment.lifecycle_stage == "deleted":
+                client.restore_experiment(experiment.experiment_id)
+            if experiment is None:
+                location = artifacts.as_uri() if artifacts and not is_server else None
+                experiment_id = client.create_experiment(study, artifact_location=location, tags=_KIND_TAGS)
+            else:
+                experiment_id = experiment.experiment_id
+        sink = TrackingSink(client, experiment_id, study, database, _THREADS if is_server else 1)
+        runs = search_all_runs(client, experiment_id)
+        # Finished runs first: of duplicates, the first one is kept.
+        for run in sorted(runs, key=lambda run: run.info.status != "FINISHED"):
+            sink.add_existing(run)
+        return sink
+    except Exception as error:  # MLflow's stores raise errors of many kinds
+        unreachable = not uri.startswith("sqlite:") and is_connection_error(error)
+        text = f"MLflow at {without_passwords(uri)} does not answer: {reason(error)}"
+        raise TrackingError(text, unreachable) from error
+
+
+def browse_hint(uri: str, study: str) -> str:
+    """How to browse a study: an address to open, or a command to run."""
+    uri = without_passwords(uri)
+    if _is_server(uri):
+        return f"{uri} (experiment {study})"
+    python = shlex.quote(sys.executable)
+    return f"{python} -m mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri {shlex.quote(uri)}"
+
+
+def sync_hint(config: StudyConfig) -> str:
+    """The command that fills MLflow from a study's records."""
+    options = ["--name", config.name, "--storage", str(config.storage)]
+    options += ["--tracking-uri", without_passwords(config.tracking_uri)] if config.tracking_uri else []
+    return f"`python -m study.sync {shlex.join(options)}`"
+
+
+def _is_server(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
+
+
+def _make_database(database: Path) -> None:
+    """Makes MLflow's file completely or not at all: MLflow cannot continue from half-made tables."""
+    partial = database.with_name(f".{database.name}.{uuid.uuid4().hex}.partial")
+    try:
+        open_client(f"sqlite:///{partial}").search_experiments(max_results=1)
+        try:
+            os.link(partial, database)
+        except FileExistsError:  # another study with the same storage was faster
+            pass
+        except OSError:  # the disk has no hard links
+            if not database.exists():
+                partial.rename(database)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,190 @@
+"""Writes a pack's runs into MLflow's database at once, in one transaction.
+
+MLflow's interface takes 30 ms or more of the driver's time for the smallest run, where this takes about one; for a run
+of 400 points it takes 116 ms in PostgreSQL, where this takes 25. The tables are MLflow's own, and may change. So each
+new row copies a run that MLflow itself has written, the example. If a row does not fit into the tables, the runs are
+left to MLflow's interface.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import URL, Engine, column, create_engine, func, insert, select, table, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+NAME_TAG = "mlflow.runName"  # MLflow sets it beside the name
+_LOCK_SECONDS = 3.0  # for which another program may lock an SQLite file; Ctrl-C waits as long
+_CONNECT_SECONDS = 10  # for which a database may take to answer
+_REFUSALS = ("does not exist", "password", "pg_hba.conf")  # in what PostgreSQL says if no later time will change it
+_EXAMPLE = text("SELECT * FROM runs WHERE run_uuid = :example")
+_LOCKS = {  # by kind of database; each lasts as long as its transaction or connection
+    "postgresql": select(func.pg_advisory_xact_lock(0x6D6C666C6F77)),
+    "mysql": select(func.get_lock("mlflow", 600)),
+}
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run as MLflow keeps it.
+
+    Attributes:
+        key: The run's key in the study.
+        name: The name that the interface shows.
+        started: When it started, in milliseconds since 1970.
+        finished: When it ended.
+        tags: All its tags except the name.
+        params: Its parameters as text.
+        points: Metric, epoch and value of each point. Values are finite, and no point is there twice.
+    """
+
+    key: str
+    name: str
+    started: int
+    finished: int
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    points: Sequence[tuple[str, int, float]]
+
+
+def new_run_ids(count: int) -> list[str]:
+    """Ids of 32 hexadecimal digits in ascending order: the time, then random digits.
+
+    MLflow's indexes hold the id. Rows with ascending ids are appended to them, which takes half the time of inserting
+    them in random order.
+    """
+    milliseconds = f"{time.time_ns() // 1_000_000:012x}"
+    return sorted(milliseconds + secrets.token_hex(10) for _ in range(count))
+
+
+def database_file(uri: str) -> Path | None:
+    """The file of an MLflow address, or None if it is not a plain SQLite file."""
+    url = _parsed(uri)
+    plain = url is not None and url.drivername == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(str(url.database)) if url is not None and plain and not url.query else None
+
+
+def database_engine(uri: str) -> Engine | None:
+    """The database that an MLflow address names. It is connected to at each use.
+
+    Returns:
+        None if the address is that of a server of MLflow's, or of another database, or SQLite's but no plain file.
+
+    Raises:
+        ImportError: If the database's driver is not installed.
+    """
+    file = database_file(uri)
+    if file is not None:
+        existing = {"mode": "rw", "uri": "true"}
+        url = URL.create("sqlite", database=f"file:{quote(str(file.absolute()))}", query=existing)
+        return create_engine(url, poolclass=NullPool, connect_args={"timeout": _LOCK_SECONDS})
+    parsed = _parsed(uri)
+    if parsed is None or parsed.get_backend_name() not in _LOCKS:
+        return None
+    patient = "connect_timeout" in parsed.query or parsed.get_driver_name() not in ("psycopg", "psycopg2")
+    return create_engine(
+        parsed, poolclass=NullPool, connect_args={} if patient else {"connect_timeout": _CONNECT_SECONDS}
+    )
+
+
+@contextmanager
+def one_at_a_time(database: Engine) -> Iterator[None]:
+    """Keeps other programs that ask for the same waiting. If two make MLflow's tables at once, one of them fails.
+
+    Raises:
+        ConnectionError: If the database does not answer. MLflow would try again for two minutes.
+        ValueError: If it refuses.
+    """
+    refusal = None
+    try:
+        connection = database.connect()
+    except DBAPIError as error:
+        refusal = str(error.orig)
+    if refusal is not None:
+        raise (ValueError if any(words in refusal for words in _REFUSALS) else ConnectionError)(refusal)
+    with connection:
+        lock = _LOCKS.get(database.dialect.name)
+        if lock is not None:
+            connection.execute(lock)
+        yield
+
+
+def insert_runs(database: Engine, example: str, runs: Sequence[FinishedRun]) -> list[str] | None:
+    """Inserts runs into the experiment of a finished run, all of them or none.
+
+    Args:
+        database: MLflow's database.
+        example: The id of a run that MLflow has written.
+        runs: The runs to insert.
+
+    Returns:
+        Their new ids, or None if they could not be inserted: then the database has not changed.
+
+    Raises:
+        ConnectionError: If the connection broke. Nobody knows then whether they were inserted.
+    """
+    try:
+        with database.begin() as connection:
+            found = connection.execute(_EXAMPLE, {"example": example}).mappings().first()
+            if found is None or (found["status"], found["lifecycle_stage"]) != ("FINISHED", "active"):
+                return None
+            run_ids = new_run_ids(len(runs))
+            for name, rows in _rows(dict(found), dict(zip(run_ids, runs, strict=True))).items():
+                if rows:
+                    connection.execute(insert(table(name, *map(column, rows[0]))), rows)
+            return run_ids
+    except SQLAlchemyError as error:  # other tables than expected, or a full disk, which MLflow's interface will report
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise ConnectionError(f"the connection broke: {error.orig}") from error
+        return None
+
+
+def _parsed(uri: str) -> URL | None:
+    try:
+        return make_url(uri)
+    except (ArgumentError, ValueError):
+        return None
+
+
+def _rows(example: Mapping[str, object], runs: Mapping[str, FinishedRun]) -> dict[str, list[dict[str, object]]]:
+    """The rows of each table, in the order in which they may be inserted, for runs by their ids."""
+    return {
+        "runs": [_run_row(example, run_id, run) for run_id, run in runs.items()],
+        "tags": [row for run_id, run in runs.items() for row in _pairs(run_id, {**run.tags, NAME_TAG: run.name})],
+        "params": [row for run_id, run in runs.items() for row in _pairs(run_id, run.params)],
+        "metrics": [row for run_id, run in runs.items() for row in _points(run_id, run.points, run.finished)],
+        "latest_metrics": [
+            row for run_id, run in runs.items() for row in _points(run_id, _latest(run.points), run.finished)
+        ],
+    }
+
+
+def _run_row(example: Mapping[str, object], run_id: str, run: FinishedRun) -> dict[str, object]:
+    artifacts = str(example["artifact_uri"]).replace(str(example["run_uuid"]), run_id)
+    times = {"start_time": run.started, "end_time": run.finished}
+    return {**example, "run_uuid": run_id, "name": run.name, "artifact_uri": artifacts, **times}
+
+
+def _pairs(run_id: str, values: Mapping[str, str]) -> list[dict[str, object]]:
+    return [{"key": key, "value": value, "run_uuid": run_id} for key, value in values.items()]
+
+
+def _points(run_id: str, points: Sequence[tuple[str, int, float]], finished: int) -> list[dict[str, object]]:
+    each = {"timestamp": finished, "is_nan": False, "run_uuid": run_id}
+    return [{"key": metric, "step": epoch, "value": value, **each} for metric, epoch, value in points]
+
+
+def _latest(points: Sequence[tuple[str, int, float]]) -> list[tuple[str, int, float]]:
+    latest: dict[str, tuple[str, int, float]] = {}
+    for point in points:
+        if point[0] not in latest or latest[point[0]][1] <= point[1]:
+            latest[point[0]] = point
+    return list(latest.values())

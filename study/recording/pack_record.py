@@ -1,0 +1,75 @@
+"""Turns the result of a pack into its record."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.store.records import PackRecord, RunDescription
+from analysis.store.stored_runs import TestPart
+from study.planning.grid import run_params
+from study.planning.packing import PlannedPack
+from trainables.training.history import History, Sketch
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a result depends on beside the configuration of its run.
+
+    Attributes:
+        code_version: Version of the code and its libraries.
+        data_digest: Digest of the dataset.
+        device: Name of the device that trained it.
+        test_part: ``"shared"`` if all seeds share one test part, ``"drawn"`` if each draws its own.
+    """
+
+    code_version: str
+    data_digest: str
+    device: str
+    test_part: TestPart
+
+
+def make_record(
+    pack: PlannedPack, history: History, seconds: float, provenance: Provenance, sketched_seed: int
+) -> PackRecord:
+    """The record of a pack that has just ended.
+
+    Args:
+        pack: The pack.
+        history: Its result. Its members are the pack's runs, in the same order.
+        seconds: How long the training took.
+        provenance: What the result depends on beside the runs' parameters.
+        sketched_seed: Embeddings are kept for the runs of this seed alone. A report shows no others.
+    """
+    descriptions = []
+    columns: dict[str, list[Any]] = {"key": [], "metric": [], "epoch": [], "value": []}
+    for member, run in enumerate(pack.runs):
+        diverged = history.diverged[member]
+        diverged_text = "false" if diverged is None else f"epoch {diverged}"
+        tags = {"pack": pack.name, **asdict(provenance), "diverged": diverged_text}
+        sketch = history.sketches[member] if run.member.seed == sketched_seed and diverged is None else None
+        descriptions.append(RunDescription(run.key, run_params(run), tags, _rounded(sketch) if sketch else None))
+        for metric, epoch, value in history.points(member):
+            columns["key"].append(run.key)
+            columns["metric"].append(metric)
+            columns["epoch"].append(epoch)
+            columns["value"].append(value)
+    points = pd.DataFrame(columns).astype({"epoch": "int32", "value": "float64"})
+    finished = time.time()
+    started = finished - seconds
+    return PackRecord(pack.name, round(started * 1000), round(finished * 1000), tuple(descriptions), points)
+
+
+def _rounded(sketch: Sketch) -> dict[str, list[float]]:
+    """A sketch with four significant digits, more than a figure shows."""
+    scale = max(map(abs, (*sketch.x, *sketch.y)), default=0.0) or 1.0
+    digits = 4 - math.ceil(math.log10(scale))
+    return {
+        "x": [round(x, digits) for x in sketch.x],
+        "y": [round(y, digits) for y in sketch.y],
+        "label": [*sketch.label],
+    }

@@ -1,0 +1,110 @@
+"""Keeps the results of packs: each record is written to disk at once, and to MLflow behind it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from analysis.store.files import Folder
+from analysis.store.records import PackRecord, write_record
+from study.recording.mlflow_sink import TrackingError, TrackingSink
+from study.storage.errors import storage_errors
+from study.storage.lock import LockedError
+
+
+class Recorder:
+    """Writes records as packs end, and fills MLflow from them in its own thread.
+
+    If MLflow does not answer, the records wait, and MLflow is tried again from time to time. Only an error of the disk
+    stops a study.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        opening: Future[TrackingSink],
+        connect: Callable[[], TrackingSink],
+        pause: float = 10.0,
+        raise_if_taken_over: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Starts the thread.
+
+        Args:
+            folder: Where the records are written.
+            opening: Opens MLflow, or raises `TrackingError`. Records wait for it.
+            connect: Opens MLflow again, or raises `TrackingError`.
+            pause: Seconds until MLflow is tried again after an error.
+            raise_if_taken_over: Raises `LockedError` if another session has the study. Then nothing more is written.
+        """
+        self._folder = folder
+        self._sink: TrackingSink | None = None
+        self._opening = opening
+        self._connect = connect
+        self._pause = pause
+        self._raise_if_taken_over = raise_if_taken_over
+        self._queue: queue.SimpleQueue[PackRecord | None] = queue.SimpleQueue()
+        self._waiting: list[PackRecord] = []
+        self._next_try = 0.0
+        self._thread = threading.Thread(target=self._fill, name="mlflow", daemon=True)
+        self._thread.start()
+
+    def add(self, record: PackRecord) -> None:
+        """Writes a record to disk, then to MLflow.
+
+        Raises:
+            OSError: If it cannot be written to disk, or another session has the study.
+        """
+        self._raise_if_taken_over()
+        with storage_errors(self._folder):
+            write_record(self._folder, record)
+        self._queue.put(record)
+
+    def add_recorded(self, record: PackRecord) -> None:
+        """Writes a record that is on disk to MLflow."""
+        self._queue.put(record)
+
+    def close(self) -> TrackingSink:
+        """Waits until MLflow is filled, tries once more what failed, and returns MLflow.
+
+        Raises:
+            TrackingError: If some records are not in MLflow.
+        """
+        self._queue.put(None)
+        self._thread.join()
+        return self._write_waiting()
+
+    def _fill(self) -> None:
+        try:
+            self._sink = self._opening.result()
+        except TrackingError:
+            self._next_try = time.monotonic() + self._pause
+        while (record := self._queue.get()) is not None:
+            self._waiting.append(record)
+            if time.monotonic() >= self._next_try:
+                try:
+                    self._write_waiting()
+                except TrackingError:
+                    self._next_try = time.monotonic() + self._pause
+                except LockedError:  # the main thread will meet it too
+                    return
+
+    def _write_waiting(self) -> TrackingSink:
+        sink = self._sink = self._sink or self._connect()
+        failure = None
+        for record in list(self._waiting):
+            self._raise_if_taken_over()
+            try:
+                sink.write(record)
+                self._waiting.remove(record)
+            except TrackingError as error:
+                failure = error
+                if error.unreachable:
+                    # Each of the other records would wait for an answer too.
+                    self._sink = None  # opened again later, to read again which runs MLflow holds
+                    break
+        if failure:
+            raise failure
+        return sink

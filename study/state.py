@@ -1,0 +1,170 @@
+"""The state of a study: the runs that it wants, and the results that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.store.mlflow_client import reason
+from analysis.store.records import BrokenRecordError, PackRecord, records_folder
+from study.config.model import StudyConfig
+from study.data.preparation import BackboneRunner, is_prepared, prepare
+from study.data.sources import DatasetsError, EncodedDataset, find_datasets
+from study.errors import StudyError
+from study.planning.grid import Run, expand, older_keys
+from study.planning.joining import differences
+from study.storage.folder import stored_records, study_folder
+from trainables.datasets.errors import DatasetError
+from trainables.datasets.synthetic import AnyDataset
+from trainables.pack import DatasetKey
+from trainables.provenance import code_version
+
+
+@dataclass(frozen=True)
+class StudyState:
+    """What a study wants and has.
+
+    Attributes:
+        datasets: Its datasets, each with one encoder.
+        runs: All runs of its configuration.
+        done: Keys of the runs that are recorded.
+        records: All readable records of the study. They may hold runs of other configurations.
+        warnings: About datasets that are left out, and records that cannot be used as they are.
+    """
+
+    datasets: list[EncodedDataset]
+    runs: list[Run]
+    done: set[str]
+    records: list[PackRecord]
+    warnings: list[str]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all runs are recorded."""
+        return len(self.done) == len(self.runs)
+
+    @property
+    def datasets_to_train(self) -> list[EncodedDataset]:
+        """The datasets of the runs that are not recorded."""
+        keys = {run.structure.dataset_key for run in self.runs if run.key not in self.done}
+        return [dataset for dataset in self.datasets if dataset.key in keys]
+
+    def unprepared(self, cache: Path) -> list[EncodedDataset]:
+        """The datasets to train on that are not in the cache."""
+        return [dataset for dataset in self.datasets_to_train if not is_prepared(dataset, cache)]
+
+
+def read_state(config: StudyConfig, only_plan: bool = False) -> StudyState:
+    """Finds the datasets, and reads the records.
+
+    Args:
+        config: The study.
+        only_plan: As for `find_datasets`.
+
+    Raises:
+        StudyError: If a dataset or weights are missing, the storage cannot be read, or the study of this name has
+            other runs.
+    """
+    try:
+        datasets, warnings = find_datasets(config, only_plan)
+    except DatasetsError as error:
+        raise StudyError(str(error)) from None
+    records, broken = _read_records(config)
+    runs = expand(config, datasets)
+    recorded = {run.key for record in records for run in record.runs}
+    if recorded & older_keys(config, datasets, runs):
+        raise StudyError(
+            f"study {config.name!r} has runs of a miner whose margin window has changed since: they are not "
+            "the ones of today, and the two cannot be told apart in a report: give this study another --name"
+        )
+    done = recorded & {run.key for run in runs}
+    if len(done) < len(runs) and not warnings:  # a dataset that is not here may be recorded
+        _check_name(config, runs, records)
+    warnings += [*broken, *_version_warnings(records, done)]
+    return StudyState(datasets, runs, done, records, warnings)
+
+
+def prepare_datasets(
+    config: StudyConfig, state: StudyState, runner: BackboneRunner
+) -> tuple[dict[DatasetKey, AnyDataset], list[str]]:
+    """Prepares the datasets of the runs that are missing, and checks those of the recorded runs.
+
+    A dataset whose runs are all recorded is checked only if it is in the cache.
+
+    Args:
+        config: The study.
+        state: What it wants and has.
+        runner: Runs frozen backbones.
+
+    Returns:
+        The datasets, and warnings.
+
+    Raises:
+        StudyError: If a dataset is broken, or differs from the one that recorded runs were trained on.
+    """
+    to_train = state.datasets_to_train
+    others = [dataset for dataset in state.datasets if dataset not in to_train]
+    cached = [dataset for dataset in others if is_prepared(dataset, config.cache)]
+    try:
+        datasets, warnings = prepare([*to_train, *cached], config.cache, config.synthetic, runner)
+    except DatasetError as error:
+        raise StudyError(str(error)) from None
+    warnings += [
+        f"{dataset.dataset} ({dataset.encoder}) was not compared with the data of its recorded runs: it is not in "
+        f"{config.cache}, or its files have changed since"
+        for dataset in others
+        if dataset not in cached
+    ]
+    _check_recorded_data(state, datasets)
+    return datasets, warnings
+
+
+def _check_name(config: StudyConfig, runs: list[Run], records: list[PackRecord]) -> None:
+    """Raises `StudyError` if a study of other runs bears this name, and nobody has asked to extend it."""
+    others = differences(runs, (run for record in records for run in record.runs))
+    if others and not config.extend:
+        raise StudyError(
+            f"study {config.name!r} in {config.storage} holds other runs: {'; '.join(others)}: give this one another "
+            f"--name, or add it to them with --name {config.name} --extend"
+        )
+
+
+def _read_records(config: StudyConfig) -> tuple[list[PackRecord], list[str]]:
+    """All readable records, and a warning about each of the others."""
+    records, warnings = [], []
+    try:
+        for record in stored_records(records_folder(config.storage, config.name)):
+            if isinstance(record, BrokenRecordError):
+                warnings.append(str(record))
+            else:
+                records.append(record)
+    except OSError as error:
+        folder = study_folder(config.storage, config.name)
+        raise StudyError(f"--storage: cannot read {folder} ({error.strerror or reason(error)})") from None
+    return records, warnings
+
+
+def _version_warnings(records: list[PackRecord], done: set[str]) -> list[str]:
+    versions = {run.tags["code_version"] for record in records for run in record.runs if run.key in done}
+    current = code_version()
+    if not versions - {current}:
+        return []
+    return [
+        f"recorded runs were trained by other code or libraries ({', '.join(sorted(versions))}; this is {current}): "
+        "for results of one version, give the study another --name"
+    ]
+
+
+def _check_recorded_data(state: StudyState, datasets: Mapping[DatasetKey, AnyDataset]) -> None:
+    """Raises `StudyError` if recorded runs were trained on other data."""
+    dataset_of = {run.key: datasets.get(run.structure.dataset_key) for run in state.runs}
+    for record in state.records:
+        for run in record.runs:
+            dataset = dataset_of.get(run.key)
+            if dataset is not None and run.tags["data_digest"] != dataset.digest:
+                raise StudyError(
+                    f"the data of {dataset.name!r} are not those of the recorded runs, or seeds draw and divide "
+                    f"them in another way (digest {dataset.digest}, recorded {run.tags['data_digest']}): give this "
+                    "study another --name"
+                )

@@ -1,0 +1,84 @@
+"""The folder of a study: where it is, whether it can be written, and the records in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from upath import UPath
+
+from analysis.store.files import Folder
+from analysis.store.mlflow_client import reason
+from analysis.store.records import BrokenRecordError, PackRecord, read_records
+from study.errors import StudyError
+from study.storage.errors import storage_errors
+
+_HALF_MADE_SECONDS = 60.0  # after which no living process is still writing a file
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss"}
+
+
+def study_folder(storage: str | Folder, study: str) -> UPath:
+    """The folder of a study, under a local folder or an address such as ``s3://bucket/results``."""
+    return UPath(storage) / study
+
+
+def check_storage(folder: Folder) -> None:
+    """Makes a study's folder, and checks that it can be written.
+
+    In an object store only the folder itself is made: a typing error must not create a bucket.
+
+    Raises:
+        StudyError: If the folder cannot be made or written.
+    """
+    probe = folder / f".writable.{os.getpid()}"
+    try:
+        with storage_errors(folder):
+            folder.mkdir(parents=UPath(folder).protocol not in _OBJECT_STORES, exist_ok=True)
+            probe.write_bytes(b"x")
+            probe.unlink(missing_ok=True)  # the session that holds the study clears such files
+    except OSError as error:
+        remedy = "choose another folder" if isinstance(folder, Path) else "make that bucket, or give another address"
+        raise StudyError(
+            f"--storage: cannot write under {folder} ({error.strerror or reason(error)}): {remedy}"
+        ) from None
+
+
+def clear_half_made(folder: Folder) -> None:
+    """Removes what killed sessions began to write: parts of records and reports, and probes of the folder.
+
+    Only the session that holds the study may call this. A report that another process is writing is left alone.
+    """
+    for place in (folder, folder / "records", folder / "report", folder / "report" / "figures"):
+        remove_left_behind(place, ".*.partial")
+        remove_left_behind(place, ".writable.*")
+
+
+def remove_left_behind(folder: Folder, pattern: str) -> None:
+    """Removes files of a pattern that no living process is still writing, for they are a minute old."""
+    with contextlib.suppress(Exception):  # they do no harm, and the next session tries again
+        for path in folder.glob(pattern):
+            if time.time() - path.stat().st_mtime > _HALF_MADE_SECONDS:
+                path.unlink(missing_ok=True)
+
+
+def is_folder(path: Folder) -> bool:
+    """Whether a folder exists.
+
+    Raises:
+        OSError: If the storage does not answer.
+    """
+    with storage_errors(path):
+        return path.is_dir()
+
+
+def stored_records(folder: Folder) -> Iterator[PackRecord | BrokenRecordError]:
+    """All records of a folder, as `read_records` gives them.
+
+    Raises:
+        OSError: If they cannot be read.
+    """
+    with storage_errors(folder):
+        yield from read_records(folder)

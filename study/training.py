@@ -1,0 +1,182 @@
+"""Trains the packs of the runs that a study lacks, and keeps their results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.store.stored_runs import TestPart
+from study.cluster.connection import count_workers
+from study.cluster.scheduling import train_packs
+from study.cluster.trials import OtherVersionError
+from study.config.model import StudyConfig
+from study.errors import StudyError
+from study.planning.estimate import Estimate
+from study.planning.packing import PlannedPack, make_packs, pack_limits
+from study.progress import Progress, duration
+from study.recording.pack_record import Provenance, make_record
+from study.recording.recorder import Recorder
+from study.state import StudyState
+from study.storage.checkpoints import CheckpointFolder, fingerprint
+from study.storage.folder import study_folder
+from trainables.datasets.synthetic import AnyDataset
+from trainables.pack import DatasetKey
+from trainables.provenance import code_version
+from trainables.training.history import History
+from trainables.tune_adapter import TrainingJob
+
+
+@dataclass(frozen=True)
+class Training:
+    """The packs to train, and what their training needs.
+
+    Attributes:
+        packs: In the order in which they start.
+        datasets: The datasets of these packs.
+        snapshots: Where workers keep the snapshots of packs in training.
+        gpus_per_pack: The fraction of a GPU that each pack takes; zero for CPUs.
+        version: Version of the code and its libraries.
+        run_seconds: Expected seconds of a run on one worker, by dataset.
+    """
+
+    packs: list[PlannedPack]
+    datasets: Mapping[DatasetKey, AnyDataset]
+    snapshots: CheckpointFolder
+    gpus_per_pack: float
+    version: str
+    run_seconds: Mapping[DatasetKey, float]
+
+    def dataset(self, planned: PlannedPack) -> AnyDataset:
+        """The dataset that a pack is trained on."""
+        return self.datasets[planned.pack.structure.dataset_key]
+
+    def expected_seconds(self) -> list[float]:
+        """How long each pack will take on one worker."""
+        return [self.run_seconds[each.pack.structure.dataset_key] * len(each.runs) for each in self.packs]
+
+    def jobs(self) -> list[TrainingJob]:
+        """The packs as Ray trains them."""
+        return [
+            TrainingJob(
+                planned.pack,
+                planned.name,
+                fingerprint(planned.keys, self.version, self.dataset(planned).digest),
+                self.version,
+            )
+            for planned in self.packs
+        ]
+
+
+def plan_packs(
+    config: StudyConfig,
+    state: StudyState,
+    workers: int,
+    estimates: Iterable[Estimate] = (),
+    interrupted: Iterable[Sequence[str]] = (),
+) -> list[PlannedPack]:
+    """Packs the runs that a study lacks.
+
+    Args:
+        config: The study.
+        state: What it wants and has.
+        workers: How many packs train at once.
+        estimates: How long the training takes, by dataset.
+        interrupted: The keys of the runs of each pack that has a snapshot.
+    """
+    limits = pack_limits(config, state.datasets)
+    return make_packs(state.runs, state.done, config.pack_size, workers, limits, run_seconds(estimates), interrupted)
+
+
+def run_seconds(estimates: Iterable[Estimate]) -> dict[DatasetKey, float]:
+    """Expected seconds of a run on one worker, by dataset."""
+    return {each.encoded.key: each.run for each in estimates}
+
+
+def plan_training(
+    config: StudyConfig,
+    state: StudyState,
+    estimates: Sequence[Estimate],
+    datasets: Mapping[DatasetKey, AnyDataset],
+    gpus_per_pack: float,
+) -> Training:
+    """Plans the training for the workers of the connected cluster. Snapshots that are of no use are removed.
+
+    Args:
+        config: The study.
+        state: What it wants and has.
+        estimates: How long the training takes, by dataset.
+        datasets: The prepared datasets.
+        gpus_per_pack: The fraction of a GPU that each pack takes; zero for CPUs.
+    """
+    version = code_version()
+    folder = study_folder(config.storage, config.name)
+    snapshots = CheckpointFolder(folder / "checkpoints", config.checkpoint_seconds)
+    snapshots.clear(version, state.done)
+    workers = count_workers(gpus_per_pack)
+    packs = plan_packs(config, state, workers, estimates, snapshots.interrupted_packs(version))
+    return Training(packs, datasets, snapshots, gpus_per_pack, version, run_seconds(estimates))
+
+
+class ResultKeeper:
+    """Records the result of each pack as it ends, and shows the progress.
+
+    Attributes:
+        progress: What is shown.
+        busy_seconds: How long the packs that ended took, all together.
+        trained_runs: How many runs these packs had.
+    """
+
+    def __init__(
+        self, training: Training, recorder: Recorder, sketched_seed: int, raise_if_taken_over: Callable[[], None]
+    ) -> None:
+        self._training = training
+        self._recorder = recorder
+        self._sketched_seed = sketched_seed
+        self._raise_if_taken_over = raise_if_taken_over
+        self.progress = Progress([planned.pack for planned in training.packs], training.expected_seconds())
+        self.busy_seconds = 0.0
+        self.trained_runs = 0
+
+    def on_epoch(self, position: int, epoch: int) -> None:
+        """Shows the progress of a pack."""
+        self._raise_if_taken_over()
+        self.progress.reached(position, epoch)
+
+    def on_result(self, position: int, history: History, seconds: float, device: str) -> None:
+        """Records the result of a pack."""
+        self._raise_if_taken_over()
+        planned = self._training.packs[position]
+        self.busy_seconds += seconds
+        self.trained_runs += len(planned.runs)
+        dataset = self._training.dataset(planned)
+        test_part: TestPart = "shared" if dataset.shares_test else "drawn"
+        provenance = Provenance(self._training.version, dataset.digest, device, test_part)
+        self._recorder.add(make_record(planned, history, seconds, provenance, self._sketched_seed))
+        self._training.snapshots.remove(planned.name)
+        self.progress.finished(position, seconds)
+
+
+def train(training: Training, keeper: ResultKeeper) -> list[str]:
+    """Trains packs, and returns a line about each pack that failed.
+
+    Raises:
+        StudyError: If a node of the cluster has another version of the code.
+        OSError: If a result cannot be recorded, or another session has taken the study over.
+    """
+    started = time.monotonic()
+    try:
+        failed = train_packs(training.jobs(), training.datasets, training.snapshots, training.gpus_per_pack, keeper)
+    except OtherVersionError as error:
+        raise StudyError(f"--address: {error}") from None
+    finally:
+        keeper.progress.close()
+    seconds_each = keeper.busy_seconds / max(keeper.trained_runs, 1)
+    took = duration(time.monotonic() - started)
+    print(f"Trained {keeper.trained_runs} runs in {took}, {seconds_each:.3g} s a run and worker")
+    return [f"{_pack_text(training.packs[position])} failed: {why}" for position, why in failed]
+
+
+def _pack_text(planned: PlannedPack) -> str:
+    structure = planned.pack.structure
+    return f"the pack of {len(planned.runs)} runs {structure.dataset} {structure.loss} {structure.miner}"

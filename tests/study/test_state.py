@@ -1,0 +1,125 @@
+"""What a study wants and has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.store.records import records_folder, write_record
+from study.config.model import StudyConfig, load_config
+from study.data.preparation import run_here
+from study.errors import StudyError
+from study.planning.packing import make_packs
+from study.recording.pack_record import Provenance, make_record
+from study.state import StudyState, prepare_datasets, read_state
+from trainables.datasets.registry import load_vectors
+from trainables.pack import DatasetKey
+from trainables.provenance import code_version
+from trainables.training.loop import train_pack
+
+DIGITS = DatasetKey("digits", "mlp")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> StudyConfig:
+    """Two runs on each of two datasets."""
+    options = {"losses": ["triplet"], "miners": ["all"], "margins": [0.2], "epochs": 1, "seeds": 2}
+    return load_config("demo", None, {"storage": tmp_path, "cache": tmp_path / "cache", **options})
+
+
+def record_digits(config: StudyConfig, digest: str | None = None, version: str | None = None) -> None:
+    """Writes a record of the runs on digits, as if they were trained on data or by code of another digest."""
+    dataset = load_vectors("digits")
+    state = read_state(config)
+    (planned,) = make_packs([run for run in state.runs if run.structure.dataset_key == DIGITS], set(), None, 1, {})
+    provenance = Provenance(version or code_version(), digest or dataset.digest, "cpu", "drawn")
+    record = make_record(planned, train_pack(planned.pack, dataset), 1.0, provenance, 0)
+    write_record(records_folder(config.storage, config.name), record)
+
+
+def keys_to_train(state: StudyState) -> list[DatasetKey]:
+    return [dataset.key for dataset in state.datasets_to_train]
+
+
+def test_a_new_study_has_nothing(config: StudyConfig) -> None:
+    state = read_state(config)
+    assert (len(state.runs), state.done, state.records, state.warnings) == (4, set(), [], [])
+    assert not state.is_complete
+    assert keys_to_train(state) == [DatasetKey("synthetic", "mlp"), DIGITS]
+
+
+def test_runs_that_are_recorded_are_done(config: StudyConfig) -> None:
+    record_digits(config)
+    state = read_state(config)
+    assert state.done == {run.key for run in state.runs if run.structure.dataset_key == DIGITS}
+    assert keys_to_train(state) == [DatasetKey("synthetic", "mlp")]
+    alone = read_state(config.model_copy(update={"datasets": ("digits",)}))
+    assert alone.is_complete
+    assert alone.datasets_to_train == []
+
+
+def test_a_broken_record_is_a_warning_and_its_runs_are_missing(config: StudyConfig) -> None:
+    record_digits(config)
+    (path,) = records_folder(config.storage, config.name).iterdir()
+    path.write_bytes(path.read_bytes()[:-10])
+    state = read_state(config)
+    assert (state.done, state.records) == (set(), [])
+    (warning,) = state.warnings
+    assert "cut short or altered" in warning
+
+
+def test_results_of_other_code_are_a_warning(config: StudyConfig) -> None:
+    record_digits(config, version="0.0+other")
+    (warning,) = read_state(config).warnings
+    assert "trained by other code or libraries (0.0+other; this is " in warning
+
+
+def test_the_data_of_recorded_runs_must_be_the_same(config: StudyConfig) -> None:
+    record_digits(config)
+    datasets, warnings = prepare_datasets(config, read_state(config), run_here)
+    assert set(datasets) == {DatasetKey("synthetic", "mlp"), DIGITS}
+    assert warnings == []
+    for path in records_folder(config.storage, config.name).iterdir():
+        path.unlink()
+    record_digits(config, digest="other")
+    with pytest.raises(StudyError, match=r"the data of 'digits' are not those .* recorded other\): give this study"):
+        prepare_datasets(config, read_state(config), run_here)
+
+
+def test_a_dataset_whose_runs_are_recorded_is_not_prepared_to_be_compared(
+    config: StudyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_digits(config)
+    state = read_state(config)
+    monkeypatch.setattr("study.state.is_prepared", lambda dataset, cache: False)
+    datasets, (warning,) = prepare_datasets(config, replace(state, warnings=[]), run_here)
+    assert list(datasets) == [DatasetKey("synthetic", "mlp")]
+    assert warning.startswith("digits (mlp) was not compared with the data of its recorded runs")
+
+
+def test_runs_of_a_miner_whose_window_has_changed_are_not_gone_on_with(
+    config: StudyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    semihard = load_config(
+        "demo", None, {**config.model_dump(), "losses": ["contrastive"], "miners": ["semihard"], "margins": [0.2]}
+    )
+    with monkeypatch.context() as older:
+        older.setattr("study.planning.grid.objective_version", lambda *_: 1)
+        record_digits(semihard)
+    with pytest.raises(StudyError, match="has runs of a miner whose margin window has changed since"):
+        read_state(semihard)
+    assert (
+        read_state(config.model_copy(update={"extend": True})).done == set()
+    )  # of other runs of that study nothing is in the way
+
+
+def test_another_study_does_not_join_one_of_its_name_unless_it_is_asked_to(config: StudyConfig) -> None:
+    record_digits(config)
+    other = config.model_copy(update={"epochs": 2})
+    with pytest.raises(StudyError, match=r"holds other runs: epochs 1 \(here 2 alone\): give .* --name demo --extend$"):
+        read_state(other)
+    assert len(read_state(other.model_copy(update={"extend": True})).runs) == 4
+    grown = config.model_copy(update={"seeds": (0, 1, 2)})
+    assert len(read_state(grown).done) == 2

@@ -1,0 +1,77 @@
+"""The results of packs are kept as they end, without Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from analysis.store.records import PackRecord
+from study.planning.packing import make_packs
+from study.recording.recorder import Recorder
+from study.storage.checkpoints import CheckpointFolder
+from study.storage.lock import LockedError
+from study.training import ResultKeeper, Training
+from tests.study.planning.examples import runs_of
+from trainables.datasets.registry import load_vectors
+from trainables.training.loop import train_pack
+
+
+class RecordList(Recorder):
+    """Keeps records in memory."""
+
+    def __init__(self) -> None:
+        self.records: list[PackRecord] = []
+
+    def add(self, record: PackRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> Training:
+    """Two packs of two runs, of which the first one has a snapshot."""
+    runs = runs_of(datasets=["digits"], losses=["triplet"], miners=["all", "hard"], margins=[0.2], epochs=1, seeds=2)
+    snapshots = CheckpointFolder(UPath(tmp_path) / "checkpoints", 30.0)
+    packs = make_packs(runs, set(), 2, 1, {})
+    snapshots.write(packs[0].name, b"snapshot")
+    key = packs[0].pack.structure.dataset_key
+    return Training(packs, {key: load_vectors("digits")}, snapshots, 0.0, "1.0+abc", {key: 1.0})
+
+
+def keeper_of(training: Training, recorder: Recorder, check: Callable[[], None] = lambda: None) -> ResultKeeper:
+    return ResultKeeper(training, recorder, 0, check)
+
+
+def test_jobs_bear_the_names_of_their_packs_and_depend_on_code_data_and_runs(training: Training) -> None:
+    digest = load_vectors("digits").digest
+    for planned, job in zip(training.packs, training.jobs(), strict=True):
+        assert (job.pack, job.name, job.version) == (planned.pack, planned.name, "1.0+abc")
+        assert job.fingerprint == " ".join(["1.0+abc", digest, *planned.keys])
+
+
+def test_a_result_is_recorded_and_its_snapshot_removed(training: Training) -> None:
+    recorder, planned = RecordList(), training.packs[0]
+    keeper = keeper_of(training, recorder)
+    keeper.on_epoch(0, 1)
+    keeper.on_result(0, train_pack(planned.pack, load_vectors("digits")), 1.5, "cpu")
+    (record,) = recorder.records
+    assert (record.pack, [run.key for run in record.runs]) == (planned.name, planned.keys)
+    assert record.runs[0].tags["device"] == "cpu"
+    assert record.runs[0].tags["test_part"] == "drawn"
+    assert training.snapshots.read(planned.name) is None
+    assert (keeper.busy_seconds, keeper.trained_runs) == (1.5, 2)
+
+
+def test_nothing_is_recorded_once_another_session_has_the_study(training: Training) -> None:
+    def taken_over() -> None:
+        raise LockedError("another host")
+
+    recorder = RecordList()
+    keeper = keeper_of(training, recorder, taken_over)
+    history = train_pack(training.packs[0].pack, load_vectors("digits"))
+    with pytest.raises(LockedError):
+        keeper.on_result(0, history, 1.0, "cpu")
+    assert recorder.records == []
+    assert training.snapshots.read(training.packs[0].name) == b"snapshot"

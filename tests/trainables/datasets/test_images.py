@@ -1,0 +1,68 @@
+"""The pixels of small images made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+from tests.trainables.images import save
+from trainables.datasets.errors import DatasetError
+from trainables.datasets.image_files import list_image_folder
+from trainables.datasets.images import decode_images
+from trainables.datasets.listing import ImageListing
+
+
+def test_images_are_cut_square_and_greyscale_ones_have_three_channels(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "colour.png", 1)
+    save(tmp_path / "a" / "grey.png", 2, mode="L")
+    pixels, digests = decode_images(list_image_folder(tmp_path), 8)
+    assert len(set(digests)) == 2
+    assert (pixels.shape, pixels.dtype) == ((2, 3, 8, 8), torch.uint8)
+    assert not torch.equal(pixels[0, 0], pixels[0, 1])
+    assert torch.equal(pixels[1, 0], pixels[1, 1])
+
+
+def test_sixteen_bit_greys_are_scaled_and_not_clipped(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
+    for number in range(2):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        Image.fromarray(ramp).save(tmp_path / "a" / f"{number}.png")
+    pixels, _ = decode_images(list_image_folder(tmp_path), 8)
+    assert np.array_equal(pixels[0, 0].numpy(), (ramp / 257).round().astype(np.uint8))
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", None])
+def test_a_broken_image_is_named(tmp_path: Path, content: bytes | None) -> None:
+    save(tmp_path / "a" / "fine.jpg", 1)
+    broken = save(tmp_path / "a" / "broken.jpg", 2, size=(64, 64))
+    broken.write_bytes(broken.read_bytes()[:500] if content is None else content)
+    with pytest.raises(DatasetError, match=r"broken\.jpg is broken or no image"):
+        decode_images(list_image_folder(tmp_path), 8)
+
+
+def test_many_threads_give_the_same_pixels_as_one(tmp_path: Path) -> None:
+    for number in range(20):
+        save(tmp_path / "a" / f"{number}.jpg", number)
+    listing = list_image_folder(tmp_path)
+    pixels, digests = decode_images(listing, 8, workers=4)
+    alone, same_digests = decode_images(listing, 8)
+    assert torch.equal(pixels, alone)
+    assert digests == same_digests
+    with Image.open(listing.images[7]) as image:
+        expected = ImageOps.fit(image.convert("RGB"), (8, 8), Image.Resampling.BICUBIC)
+    assert np.array_equal(pixels[7].permute(1, 2, 0).numpy(), np.array(expected))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_of_the_right_size_do_not_change(channels: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 8, 8, channels), dtype=np.uint8)
+    listing = ImageListing(pixels[..., 0] if channels == 1 else pixels, [0] * 5, ["a"], None)
+    decoded, digests = decode_images(listing, 8, channels)
+    assert np.array_equal(decoded.permute(0, 2, 3, 1).numpy(), pixels)
+    scaled, same = decode_images(listing, 16, channels)
+    assert scaled.shape == (5, channels, 16, 16)
+    assert digests == same

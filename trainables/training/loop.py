@@ -1,0 +1,230 @@
+"""Trains a pack: all members step together, and each gets the metrics that it would get alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from itertools import islice
+from operator import add
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.datasets.synthetic import AnyDataset
+from trainables.evaluation.classification import LinearProbe, linear_accuracy_within
+from trainables.evaluation.part_metrics import evaluate
+from trainables.evaluation.sketch import sketch
+from trainables.networks.encoders import Encoder, make_encoder
+from trainables.networks.parameters import StackedParameters, stack_parameters
+from trainables.objectives.loss_result import LossResult
+from trainables.objectives.losses import LOSSES
+from trainables.objectives.objective import objective
+from trainables.pack import Pack
+from trainables.pairwise.distances import squared_distances
+from trainables.random_streams import random_stream
+from trainables.training.adam import stacked_adam
+from trainables.training.batches import PackData, Part, load_pack_data
+from trainables.training.history import History
+from trainables.training.loss_decay import PROBE_BATCHES, LossDecay
+from trainables.training.outcome import Outcome
+from trainables.training.snapshots import Snapshot, to_device
+
+# Size of one member's largest activation when a part is embedded. It must not depend on the pack, because the number of
+# samples in one product may change how they are rounded.
+_EVALUATION_ACTIVATION = 1 << 22
+_METRICS_WITH_MEAN = (
+    "train/active_ratio",
+    "train/active_anchors",
+    "train/active_negatives",
+    "train/active_negative_anchors",
+    "train/grad_norm",
+)  # the comparison of losses uses means over all epochs
+
+
+def train_pack(
+    pack: Pack,
+    dataset: AnyDataset,
+    device: torch.device | str = "cpu",
+    on_epoch: Callable[[int, Callable[[], Snapshot]], None] | None = None,
+    resume: Snapshot | None = None,
+) -> History:
+    """Trains every member of a pack and records its metrics.
+
+    Args:
+        pack: Runs with one structure.
+        dataset: The dataset that the structure names; it is drawn and split here for each member's seed.
+        device: Where to train.
+        on_epoch: Called after each epoch with its number and a function that takes a snapshot. Epoch 0 is the
+            evaluation of the untrained network.
+        resume: A snapshot of the same pack on the same dataset. Training continues from it, and the result is the same
+            as without the interruption.
+
+    Returns:
+        ``train/...`` metrics of every epoch, ``val/...`` and ``test/...`` metrics of the evaluation epochs.
+
+    Raises:
+        ValueError: If the structure names an unknown sampler, or a CNN gets inputs that are no images.
+    """
+    trainer = _PackTrainer(pack, dataset, torch.device(device))
+    structure = pack.structure
+    evaluation_epochs = set(structure.evaluation_epochs())
+    finished = 0
+    if resume is None:
+        history = History(len(pack.members))
+        probe_loss, largest = trainer.probe()
+        decay, outcome = LossDecay(probe_loss), trainer.untrained_outcome(largest)
+        history.record(0, trainer.evaluate())
+    else:
+        finished = resume["epoch"]
+        history, decay = History.from_state(resume["history"]), LossDecay.from_state(to_device(resume["decay"], device))
+        outcome = Outcome.from_state(to_device(resume["outcome"], device))
+        trainer.restore(resume)
+
+    def snapshot() -> Snapshot:
+        states = {"history": history.state(), "decay": decay.state(), "outcome": outcome.state()}
+        return {"epoch": finished, **states, **trainer.state()}
+
+    if on_epoch:
+        on_epoch(finished, snapshot)
+    for epoch in range(finished + 1, structure.epochs + 1):
+        metrics = trainer.train_epoch(epoch)
+        probe_loss, largest = trainer.probe()
+        decay.update(epoch, probe_loss)
+        outcome.update(epoch, largest, metrics["train/active_negatives"])
+        history.check_divergence(epoch, metrics["train/loss"] + probe_loss)
+        history.record(epoch, {**metrics, "train/probe_loss": probe_loss})
+        if epoch in evaluation_epochs:
+            history.record(epoch, trainer.evaluate(history if epoch == structure.epochs else None))
+        finished = epoch
+        if on_epoch:
+            on_epoch(epoch, snapshot)
+    if structure.epochs:
+        means = {f"{name}_mean": history.mean_over_epochs(name) for name in _METRICS_WITH_MEAN}
+        history.record(structure.epochs, {name: mean for name, mean in means.items() if mean is not None})
+        ends = {**decay.metrics(structure.epochs), **outcome.metrics()}
+        history.record(structure.epochs, {f"train/{name}": values for name, values in ends.items()})
+    return history
+
+
+class _PackTrainer:
+    """A pack in training: its data, parameters and optimiser."""
+
+    def __init__(self, pack: Pack, dataset: AnyDataset, device: torch.device) -> None:
+        self._structure = pack.structure
+        self._data: PackData = load_pack_data(pack, dataset, device)
+        self._margins = torch.tensor([member.margin for member in pack.members], device=device)
+        self._encoder: Encoder = make_encoder(pack.structure.encoder, dataset.input_shape, pack.structure.embedding_dim)
+        initial = [self._encoder.initialise(random_stream(dataset.name, m.seed, "weights")) for m in pack.members]
+        self._parameters: StackedParameters = stack_parameters(initial, device)
+        self._adam = stacked_adam(self._parameters, [member.lr for member in pack.members])
+
+    def state(self) -> dict[str, Any]:
+        return {"parameters": self._parameters.values, "adam": self._adam.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        with torch.no_grad():
+            self._parameters.values.copy_(state["parameters"])
+        self._adam.restore(state["adam"])
+
+    def train_epoch(self, epoch: int) -> dict[str, Tensor]:
+        sums: dict[str, Tensor] = {}
+        steps = 0
+        for inputs, labels, uniforms in self._data.batches(epoch):
+            result = self._objective(self._embed(self._parameters.views, inputs), labels, uniforms)
+            self._parameters.backward(result.loss)
+            norms = torch.linalg.vector_norm(self._parameters.gradients, dim=1)
+            self._adam.step()
+            _add_step(sums, result, norms)
+            steps += 1
+        return _epoch_metrics(sums, steps)
+
+    @torch.no_grad()
+    def probe(self) -> tuple[Tensor, Tensor]:
+        """The objective, and the spread of the embeddings, on fixed batches of training data with fixed random numbers.
+
+        Returns:
+            The objective's mean [K] over the batches, and the largest squared distance [K] within one of them.
+        """
+        losses, largest = [], []
+        for inputs, labels, uniforms in islice(self._data.batches(0, purpose="probe"), PROBE_BATCHES):
+            embeddings = self._embed(self._parameters.views, inputs)
+            losses.append(self._objective(embeddings, labels, uniforms).loss)
+            largest.append(squared_distances(embeddings).flatten(1).amax(1))
+        # Added one by one: the order in which a sum over rows adds depends on the number of columns.
+        return reduce(add, losses) / len(losses), torch.stack(largest).amax(0)
+
+    def untrained_outcome(self, largest: Tensor) -> Outcome:
+        """The outcome of training that begins with the largest squared distances [K] of `probe`."""
+        return Outcome.of_untrained(largest, self._margins, LOSSES[self._structure.loss].margin_power)
+
+    @torch.no_grad()
+    def evaluate(self, final: History | None = None) -> dict[str, Tensor]:
+        """Validation and test metrics.
+
+        In a class-disjoint split no training sample has a class of the part. So the samples of the part classify each
+        other.
+
+        Args:
+            final: The history, at the end of training only. It gets a picture of the test embeddings, and the metrics
+                include the accuracy of a linear probe.
+        """
+        closed = self._structure.split == "closed"
+        references = self._embed_part(self._data.train) if closed else None
+        probe = LinearProbe(*references) if references and final else None
+        metrics: dict[str, Tensor] = {}
+        for prefix, parts in (("val", self._data.validation), ("test", self._data.test)):
+            scores_of_parts = []
+            for part in parts:
+                embeddings, labels = self._embed_part(part)
+                scores = evaluate(embeddings, labels, references)
+                if final:
+                    accuracy = probe.accuracy if probe else linear_accuracy_within
+                    scores["linear_accuracy"] = accuracy(embeddings, labels)
+                    if prefix == "test":
+                        for row, member in enumerate(part.members.tolist()):
+                            final.keep_sketch(member, *sketch(embeddings[row], labels[row]))
+                scores_of_parts.append(scores)
+            order = torch.cat([part.members for part in parts]).argsort()
+            for name in scores_of_parts[0]:
+                metrics[f"{prefix}/{name}"] = torch.cat([scores[name] for scores in scores_of_parts])[order]
+        return metrics
+
+    def _objective(self, embeddings: Tensor, labels: Tensor, uniforms: Tensor | None) -> LossResult:
+        structure = self._structure
+        return objective(embeddings, labels, self._margins, structure.loss, structure.miner, uniforms)
+
+    def _embed(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        embeddings = self._encoder.embed(parameters, inputs)
+        return torch.nn.functional.normalize(embeddings, dim=2) if self._structure.normalize else embeddings
+
+    def _embed_part(self, part: Part) -> tuple[Tensor, Tensor]:
+        views = self._parameters.views
+        if len(part.members) < len(self._margins):
+            views = {name: view[part.members] for name, view in views.items()}
+        batch_size = max(_EVALUATION_ACTIVATION // self._encoder.largest_activation, 1)
+        embeddings, labels = [], []
+        for start in range(0, part.positions.shape[1], batch_size):
+            inputs, batch_labels = part.batch(slice(start, start + batch_size))
+            embeddings.append(self._embed(views, inputs))
+            labels.append(batch_labels)
+        return torch.cat(embeddings, 1), torch.cat(labels, 1)
+
+
+def _add_step(sums: dict[str, Tensor], result: LossResult, norms: Tensor) -> None:
+    step = {"loss": result.loss.detach(), "grad_norm": norms}
+    for kind, count in (("overall", result.overall), *result.by_kind.items()):
+        step[f"{kind}.active"], step[f"{kind}.candidates"] = count.active, count.candidates
+    for name, values in step.items():
+        sums[name] = sums[name] + values if name in sums else values.double()
+
+
+def _epoch_metrics(sums: dict[str, Tensor], steps: int) -> dict[str, Tensor]:
+    """Means over the steps of an epoch. A ratio is over all candidates of the epoch, and zero if there were none."""
+    metrics = {"train/loss": sums["loss"] / steps, "train/grad_norm": sums["grad_norm"] / steps}
+    for name in sums:
+        kind, _, field = name.partition(".")
+        if field == "active":
+            ratio = sums[name] / sums[f"{kind}.candidates"].clamp_min(1.0)
+            metrics["train/active_ratio" if kind == "overall" else f"train/active_{kind}"] = ratio
+    return metrics
