@@ -18,7 +18,8 @@ test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 faults: install
-	$(BIN)/python -m pytest -m faults -n 3 --durations=5
+	$(BIN)/python -m pytest -m "faults and alone"
+	$(BIN)/python -m pytest -m "faults and not alone" -n 3 --durations=5
 
 simulations: install
 	$(BIN)/python -m pytest -m slow -n 2 -rP --durations=5 tests/analysis/test_simulations.py

@@ -46,7 +46,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("margin", float, "condition"),
     Parameter("lr", float, "condition"),
     Parameter("seed", int, "seed"),
-    Parameter("epochs", int, "fixed"),
+    Parameter("epochs", int, "condition"),
     Parameter("batch_size", int, "fixed"),
     Parameter("sampler", str, "fixed"),
     Parameter("samples_per_class", int, "fixed"),

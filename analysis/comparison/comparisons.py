@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def recorded_dataset(self) -> str:
-        """The dataset as its runs name it: ``digits``, where `dataset` is ``digits (epochs=10)``."""
+        """The dataset as its runs name it: ``digits``, where `dataset` is ``digits (batch_size=128)``."""
         return str(self.runs["dataset"].iloc[0])
 
     @property
@@ -70,9 +70,13 @@ class Comparison:
         return balanced_grid(self.runs, self.arms)
 
     def at_default(self) -> pd.DataFrame:
-        """The runs with `DEFAULT_SETTING`."""
-        wanted = DEFAULT_SETTING._asdict()
-        return self.runs[self.runs[list(wanted)].eq(pd.Series(wanted)).all(axis=1)]
+        """The runs with `DEFAULT_SETTING`; of several numbers of epochs the largest, if possible of both arms."""
+        wanted = {name: value for name, value in DEFAULT_SETTING._asdict().items() if value is not None}
+        runs = self.runs[self.runs[list(wanted)].eq(pd.Series(wanted)).all(axis=1)]
+        if runs.empty:
+            return runs
+        first, second = (set(runs.loc[runs[ARM] == arm, "epochs"]) for arm in self.arms)
+        return runs[runs["epochs"] == max(first & second or first | second)]
 
     def rises(self, arm: str) -> str | None:
         """Where the range searched ends although an arm still rises there, and what to try; None if nowhere."""

@@ -22,18 +22,21 @@ Seed = int | str
 
 
 class Condition(NamedTuple):
-    """A run without its seed and its arm."""
+    """A run without its seed and its arm; epochs are None where no other number was tried."""
 
     miner: str
     margin: float
     lr: float
+    epochs: int | None = None
 
     def __str__(self) -> str:
         """In words."""
-        return f"{self.miner}, margin {self.margin:g}, lr {self.lr:g}"
+        trained = "" if self.epochs is None else f", {self.epochs} epochs"
+        return f"{self.miner}, margin {self.margin:g}, lr {self.lr:g}{trained}"
 
 
-# What a loss is run with where nothing is tuned. It is also the setting of arXiv 2510.02161, section 4.
+# What a loss is run with where nothing is tuned, however long it is trained. It is also the setting of arXiv 2510.02161,
+# section 4.
 DEFAULT_SETTING = Condition("all", 1.0, 1e-3)
 
 
@@ -74,8 +77,8 @@ class PairedSample:
 def by_dataset(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The runs of each dataset; a dataset that was studied in several ways has an entry for each.
 
-    Runs that differ in encoder, epochs, batch size and the like answer different questions and are never averaged: such
-    a dataset appears once for each way, named for example ``digits (epochs=10)``.
+    Runs that differ in encoder, batch size and the like answer different questions and are never averaged: such a
+    dataset appears once for each way, named for example ``digits (batch_size=128)``.
     """
     if runs.empty:
         return {}
@@ -119,8 +122,9 @@ def _tuples(rows: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[Any, .
 def balanced_grid(rows: pd.DataFrame, arms: ArmPair) -> pd.DataFrame:
     """The runs of conditions that can be averaged for both arms.
 
-    Miners of one arm only are left out. With the others, each arm has its own margins and learning rates, if both arms
-    have equally many with each miner. Otherwise only the conditions that both arms have are kept.
+    Miners and numbers of epochs of one arm only are left out. With the others, each arm has its own margins and
+    learning rates, if both arms have equally many with each miner and number of epochs. Otherwise only the conditions
+    that both arms have are kept.
     """
     kept = _balanced_conditions(rows, arms)
     conditions = zip(rows[ARM].tolist(), _tuples(rows, CONDITION), strict=True)
@@ -130,21 +134,27 @@ def balanced_grid(rows: pd.DataFrame, arms: ArmPair) -> pd.DataFrame:
 def unmatched_conditions(rows: pd.DataFrame, arms: ArmPair) -> list[str]:
     """The conditions that `balanced_grid` leaves out, in words."""
     kept = _balanced_conditions(rows, arms)
+    several = rows["epochs"].nunique() > 1
     return [
-        f"{arm} {miner} margin={margin:g} lr={lr:g}"
+        f"{arm} {miner} margin={margin:g} lr={lr:g}" + (f" epochs={epochs}" if several else "")
         for arm in arms
-        for miner, margin, lr in sorted(_conditions(rows, arm) - kept[arm])
+        for miner, margin, lr, epochs in sorted(_conditions(rows, arm) - kept[arm])
     ]
 
 
 def _balanced_conditions(rows: pd.DataFrame, arms: ArmPair) -> dict[str, set[Condition]]:
     """The conditions of each arm that `balanced_grid` keeps."""
     first, second = (_conditions(rows, arm) for arm in arms)
-    miners = {condition.miner for condition in first} & {condition.miner for condition in second}
-    own = [{condition for condition in conditions if condition.miner in miners} for conditions in (first, second)]
-    counts = [Counter(condition.miner for condition in conditions) for conditions in own]
+    shared = {_of_both(condition) for condition in first} & {_of_both(condition) for condition in second}
+    own = [{condition for condition in conditions if _of_both(condition) in shared} for conditions in (first, second)]
+    counts = [Counter(_of_both(condition) for condition in conditions) for conditions in own]
     kept = own if counts[0] == counts[1] else [first & second] * 2
     return dict(zip(arms, kept, strict=True))
+
+
+def _of_both(condition: Condition) -> tuple[str, int | None]:
+    """What conditions of two arms that are averaged have in common; margins and rates may be each arm's own."""
+    return condition.miner, condition.epochs
 
 
 def _conditions(rows: pd.DataFrame, arm: str) -> set[Condition]:

@@ -10,7 +10,9 @@ is also the search.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,22 +33,28 @@ class Tuned:
         runs: The chosen runs: at most one for each seed and arm. A seed without a usable validation score has none.
         budget: How many conditions each arm could choose from; None where these numbers differ.
         refused: Why no verdict can be read of the chosen runs; None if one can.
+        chose_epochs: Whether there was more than one number of epochs to choose from.
     """
 
     runs: pd.DataFrame
     budget: int | None
     refused: str | None = None
+    chose_epochs: bool = False
 
     def counts(self, arm: str) -> list[tuple[Condition, int]]:
         """How often each condition of an arm was chosen, the most frequent first."""
         own = self.runs[self.runs[ARM] == arm]
-        chosen = Counter(map(Condition._make, own[list(CONDITION)].itertuples(index=False, name=None)))
+        chosen = Counter(map(self._condition, own[list(CONDITION)].itertuples(index=False, name=None)))
         return sorted(chosen.items(), key=lambda item: (-item[1], item[0]))
 
     def condition(self, arm: str, seed: Seed) -> Condition | None:
         """What a seed chose for an arm; None if it could not choose."""
         own = self.runs[(self.runs[ARM] == arm) & (self.runs["seed"] == seed)]
-        return Condition(*own[list(CONDITION)].iloc[0]) if len(own) else None
+        return self._condition(own[list(CONDITION)].iloc[0]) if len(own) else None
+
+    def _condition(self, values: Iterable[Any]) -> Condition:
+        condition = Condition._make(values)
+        return condition if self.chose_epochs else condition._replace(epochs=None)
 
 
 def tune(rows: pd.DataFrame, arms: ArmPair) -> Tuned:
@@ -61,11 +69,15 @@ def tune(rows: pd.DataFrame, arms: ArmPair) -> Tuned:
     unreadable = REPEATS if has_repeats(rows) else all_diverged(rows, arms)
     if unreadable:
         return Tuned(nothing, None, unreadable)
-    budgets = {arm: len(rows.loc[rows[ARM] == arm, list(CONDITION)].drop_duplicates()) for arm in arms}
-    budget = budgets[arms.first]
-    if budgets[arms.second] != budget:
-        # The best of more conditions is better by chance alone.
-        text = ", ".join(f"{count} for {arm}" for arm, count in budgets.items())
+    budgets = {arm: _by_epochs(rows[rows[ARM] == arm]) for arm in arms}
+    first, second = budgets.values()
+    budget = sum(first.values())
+    # The best of more conditions is better by chance alone, and so is what is trained for longer.
+    if budget != sum(second.values()):
+        text = ", ".join(f"{sum(each.values())} for {arm}" for arm, each in budgets.items())
+        return Tuned(nothing, None, f"unequal budgets: {text}")
+    if first != second:
+        text = "; ".join(f"{_epochs_text(each)} for {arm}" for arm, each in budgets.items())
         return Tuned(nothing, None, f"unequal budgets: {text}")
     rows = of_complete_seeds(rows, arms, budget)
     if rows.empty:
@@ -79,7 +91,16 @@ def tune(rows: pd.DataFrame, arms: ArmPair) -> Tuned:
     if untuned:
         whose = f"the {untuned[0]} loss" if len(untuned) == 1 else "either loss"
         return Tuned(nothing, budget, f"no run of {whose} has a validation score, so that no seed can choose a setting")
-    return Tuned(chosen, budget)
+    return Tuned(chosen, budget, chose_epochs=len(first) > 1)
+
+
+def _by_epochs(rows: pd.DataFrame) -> Counter[int]:
+    """How many settings of one arm are trained for each number of epochs."""
+    return Counter(rows[list(CONDITION)].drop_duplicates()["epochs"].tolist())
+
+
+def _epochs_text(settings: Counter[int]) -> str:
+    return ", ".join(f"{count} of {epochs} epochs" for epochs, count in sorted(settings.items()))
 
 
 def of_complete_seeds(rows: pd.DataFrame, arms: ArmPair, budget: int) -> pd.DataFrame:

@@ -25,8 +25,9 @@ def _headline(advice: Advice) -> Headline:
     verdict = advice.result.judged
     if advice.loss is None or advice.setting is None:
         return Headline(f"{advice.label}: no verdict, {verdict.reason}")
-    miner, margin, lr = advice.setting
-    use = f"miner {miner}, margin {margin:g}, learning rate {lr:g}"
+    miner, margin, lr, epochs = advice.setting
+    trained = "" if epochs is None else f", {epochs} epochs"
+    use = f"miner {miner}, margin {margin:g}, learning rate {lr:g}{trained}"
     chosen = f"chosen by {advice.chosen_by} of {advice.seeds} seeds"
     if verdict.outcome == "named":
         little = "a little " if verdict.strength == "small" else ""

@@ -90,6 +90,13 @@ def test_sentence_4_unequal_budgets_are_insufficient() -> None:
     assert set(tuned["reason"]) == {"unequal budgets: 4 for triplet, 6 for contrastive"}
 
 
+def test_sentence_4_as_many_settings_that_train_for_other_numbers_of_epochs_are_unequal_budgets() -> None:
+    runs = study()
+    runs.loc[(runs["loss"] == "triplet") & (runs["margin"] == 1.0), "epochs"] = 100
+    refused = "unequal budgets: 4 of 50 epochs, 2 of 100 epochs for triplet; 6 of 50 epochs for contrastive"
+    assert tune(runs, ARMS).refused == refused
+
+
 def test_sentence_14_a_seed_that_cannot_choose_is_a_missing_pair() -> None:
     runs = study(effect=0.2)
     lost = (runs["loss"] == "triplet") & (runs["seed"] == 4)

@@ -190,11 +190,21 @@ def test_sentence_20_over_half_censored_in_both_losses_is_undecided() -> None:
 
 def test_other_ways_of_training_are_never_averaged_together() -> None:
     rng = np.random.default_rng(13)
-    short = simulated_runs(rng, effect=-0.1).assign(epochs=5)
-    both = pd.concat([simulated_runs(rng, effect=0.1), short])
+    large = simulated_runs(rng, effect=-0.1).assign(batch_size=512)
+    both = pd.concat([simulated_runs(rng, effect=0.1), large])
     table = grid_verdicts(both)
     primary = table[table["family"] == "primary"].set_index("dataset")["verdict"].to_dict()
-    assert primary == {"digits (epochs=50)": "triplet", "digits (epochs=5)": "contrastive"}
+    assert primary == {"digits (batch_size=64)": "triplet", "digits (batch_size=512)": "contrastive"}
+
+
+def test_runs_of_more_epochs_are_other_settings_of_the_same_dataset() -> None:
+    rng = np.random.default_rng(13)
+    short = simulated_runs(rng, effect=0.1).assign(epochs=5)
+    longer = simulated_runs(rng, effect=0.1)
+    tuned = verdicts(pd.concat([short, longer.assign(**{"val/map_at_r": longer["val/map_at_r"] + 0.2})]))
+    first = tuned[tuned["family"] == "primary"].iloc[0]
+    assert (first["dataset"], first["verdict"], first["budget"]) == ("digits", "triplet", 8)
+    assert ", 50 epochs (" in first["chosen_first"]
 
 
 def test_a_condition_that_stands_twice_is_refused() -> None:

@@ -154,6 +154,18 @@ def test_curves_leave_out_diverged_runs_and_conditions_of_one_loss(tmp_path: Pat
     assert seeds.to_dict() == {"contrastive": 9, "triplet": 8}
 
 
+def test_curves_of_runs_of_other_lengths_are_those_of_the_longest(tmp_path: Path) -> None:
+    runs = simulated_runs(np.random.default_rng(2), seeds=3)
+    short = runs.assign(epochs=EPOCHS // 2, key="short " + runs["key"])
+    record_study(tmp_path, "s", pd.concat([runs.assign(epochs=EPOCHS), short]))
+    study = read_study("s", tmp_path, points_of=DYNAMICS)
+    curves = epoch_curves(comparisons(study.runs), study.points)
+    assert set(curves["n"]) == {3}
+    keys = study.points["key"].astype(str)
+    long_only = study.points[~keys.str.startswith("short ")]
+    pd.testing.assert_frame_equal(curves, epoch_curves(comparisons(study.runs), long_only))
+
+
 def test_sketches_are_of_one_seed_and_of_what_tuning_chose(storage: Path) -> None:
     sketches = sketches_of("small", storage)
     assert set(sketches["seed"]) == {0}

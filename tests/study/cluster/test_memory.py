@@ -1,6 +1,6 @@
 """Ray's memory monitor at work: a pack that takes more memory than its node has is trained in halves.
 
-It starts its own cluster and needs some gigabytes: ``pytest -m faults``.
+It starts its own cluster, needs some gigabytes and must run alone: ``pytest -m "faults and alone"``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from trainables.training.history import History
 from trainables.training.loop import train_pack
 from trainables.tune_adapter import TrainingJob
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.alone]
 
 ROOM = 2 << 30
 
