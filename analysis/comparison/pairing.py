@@ -35,7 +35,7 @@ class Condition(NamedTuple):
         return f"{self.miner}, margin {self.margin:g}, lr {self.lr:g}{trained}"
 
 
-# What a loss is run with where nothing is tuned, however long it is trained. It is also the setting of arXiv 2510.02161,
+# What a loss is run with where nothing is tuned, for any number of epochs. It is also the setting of arXiv 2510.02161,
 # section 4.
 DEFAULT_SETTING = Condition("all", 1.0, 1e-3)
 

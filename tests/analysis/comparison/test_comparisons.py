@@ -29,7 +29,7 @@ def test_runs_of_one_loss_are_never_averaged_against_longer_ones_of_the_other() 
     (apart,) = comparisons(with_epochs((SHORT,), (LONG,)))
     assert apart.grid().empty
     (partly,) = comparisons(with_epochs((SHORT, LONG), (LONG,)))
-    assert partly.grid().groupby("loss")["epochs"].unique().map(list).to_dict() == {"contrastive": [50], "triplet": [50]}
+    assert set(partly.grid()["epochs"]) == {50}
     left_out = unmatched_conditions(partly.runs, partly.arms)
     assert left_out[0] == "contrastive all margin=0.2 lr=0.001 epochs=5"
     assert len(left_out) == 4
