@@ -72,11 +72,12 @@ class Comparison:
     def at_default(self) -> pd.DataFrame:
         """The runs with `DEFAULT_SETTING`; of several numbers of epochs the largest, if possible of both arms."""
         wanted = {name: value for name, value in DEFAULT_SETTING._asdict().items() if value is not None}
-        runs = self.runs[self.runs[list(wanted)].eq(pd.Series(wanted)).all(axis=1)]
+        runs: pd.DataFrame = self.runs[self.runs[list(wanted)].eq(pd.Series(wanted)).all(axis=1)]
         if runs.empty:
             return runs
         first, second = (set(runs.loc[runs[ARM] == arm, "epochs"]) for arm in self.arms)
-        return runs[runs["epochs"] == max(first & second or first | second)]
+        longest: pd.DataFrame = runs[runs["epochs"] == max(first & second or first | second)]
+        return longest
 
     def rises(self, arm: str) -> str | None:
         """Where the range searched ends although an arm still rises there, and what to try; None if nowhere."""
