@@ -8,11 +8,12 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import ray
 
+from study.cluster.private_ray import private_ray, read_authentication_again
 from study.cluster.ray_settings import set_environment
 from study.machine import CORES
 from study.planning.packing import PACKS_PER_GPU
@@ -30,11 +31,13 @@ def connect(address: str | None) -> None:
 
     Args:
         address: A cluster's address; ``auto`` for the cluster of this machine. None starts a new local cluster, even if
-            another program has left one running.
+            another program has left one running; nobody else can reach it.
 
     Raises:
-        ClusterError: If there is no cluster at the address.
+        ClusterError: If there is no cluster at the address, or this process has joined one already.
     """
+    if ray.is_initialized():
+        raise ClusterError("this process has joined Ray already: call ray.shutdown() first")
     set_environment()
     target = address or "local"
     if target.startswith("ray://"):
@@ -45,7 +48,7 @@ def connect(address: str | None) -> None:
     _check_listening(target)
     local: dict[str, Any] = {"include_dashboard": False, "num_cpus": CORES} if target == "local" else {}
     try:
-        with _signals_kept():
+        with _signals_kept(), private_ray() if target == "local" else nullcontext():
             _start(target, local)
     except Exception as error:  # a node that does not come up in time is a plain Exception
         reason = " ".join(str(error).split())[:300]
@@ -91,6 +94,7 @@ def disconnect() -> None:
         ray.shutdown()
     finally:
         gc.enable()
+        read_authentication_again()  # the next cluster may be another's
 
 
 def choose_gpus_per_pack(requested: float | None, local: bool) -> float:

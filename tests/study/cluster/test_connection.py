@@ -11,18 +11,6 @@ from study.cluster.connection import ClusterError, choose_gpus_per_pack, connect
 from study.machine import CORES
 
 
-@pytest.fixture(scope="module")
-def _cluster() -> Iterator[None]:
-    connect(None)
-    yield
-    disconnect()
-
-
-@pytest.mark.usefixtures("_cluster")
-def test_workers_are_cores_if_there_is_no_gpu() -> None:
-    assert count_workers(0.0) == int(ray.cluster_resources()["CPU"]) == CORES
-
-
 def test_gpus_are_asked_for_if_there_are_some_or_will_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
     assert choose_gpus_per_pack(None, local=False) == choose_gpus_per_pack(0.5, local=True) == 0.0
@@ -54,3 +42,15 @@ def test_a_ray_that_does_not_start_on_a_busy_machine_is_one_line(monkeypatch: py
     with pytest.raises(ClusterError, match=r"^Ray does not start here \(The current node timed out during startup.\)"):
         connect(None)
     assert len(tries) == 2, "a second try often helps"
+
+
+@pytest.fixture(scope="module")
+def _cluster() -> Iterator[None]:
+    connect(None)
+    yield
+    disconnect()
+
+
+@pytest.mark.usefixtures("_cluster")
+def test_workers_are_cores_if_there_is_no_gpu() -> None:
+    assert count_workers(0.0) == int(ray.cluster_resources()["CPU"]) == CORES
