@@ -135,3 +135,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def in_training(session: Session, storage: Path, since: float) -> bool:
+    """Whether a session has kept a snapshot since a moment, or has ended."""
+    files = (storage / "s" / "checkpoints").glob("[!.]*")
+    try:
+        return session.process.poll() is not None or any(file.stat().st_mtime > since for file in files)
+    except FileNotFoundError:  # its pack has just ended
+        return True

@@ -23,7 +23,16 @@ from filelock import FileLock
 from analysis import load_study
 from analysis.store.loading import StudyWarning
 from study.sync import main as sync
-from tests.study.processes import Server, Session, assert_in_mlflow_once, free_port, run_to_end, table, wait_for
+from tests.study.processes import (
+    Server,
+    Session,
+    assert_in_mlflow_once,
+    free_port,
+    in_training,
+    run_to_end,
+    table,
+    wait_for,
+)
 
 pytestmark = pytest.mark.faults
 
@@ -52,14 +61,6 @@ def undisturbed(options: list[str], tmp_path_factory: pytest.TempPathFactory, wo
     return table("s", storage)
 
 
-def _in_training(session: Session, storage: Path, since: float) -> bool:
-    files = (storage / "s" / "checkpoints").glob("[!.]*")
-    try:
-        return session.process.poll() is not None or any(file.stat().st_mtime > since for file in files)
-    except FileNotFoundError:  # its pack has just ended
-        return True
-
-
 def assert_same(storage: Path, undisturbed: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(table("s", storage), undisturbed, check_exact=True)
     assert_in_mlflow_once("s", f"sqlite:///{storage / 'mlflow.db'}", RUNS)
@@ -73,7 +74,7 @@ def test_a_driver_killed_at_10_random_moments_ends_with_the_same_results(
     for attempt in range(10):
         session = Session(*options, "--storage", str(tmp_path))
         if attempt % 2:  # in the middle of training, however long this machine takes to get there
-            wait_for(partial(_in_training, session, tmp_path, time.time()))
+            wait_for(partial(in_training, session, tmp_path, time.time()))
             time.sleep(moments.uniform(0, 1))
         else:
             time.sleep(moments.uniform(1, 15))
@@ -176,11 +177,6 @@ def test_a_head_that_dies_is_said_within_15_seconds_and_the_study_goes_on(
     assert_same(tmp_path, undisturbed)
 
 
-@pytest.fixture
-def port() -> int:
-    return free_port()
-
-
 def assert_filled_by_sync(storage: Path, uri: str, undisturbed: pd.DataFrame) -> None:
     assert sync(["--name", "s", "--storage", str(storage), "--tracking-uri", uri]) == 0
     assert_in_mlflow_once("s", uri, RUNS)
@@ -188,8 +184,9 @@ def assert_filled_by_sync(storage: Path, uri: str, undisturbed: pd.DataFrame) ->
 
 
 def test_a_server_that_goes_away_in_the_middle_loses_nothing(
-    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path, port: int
+    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
+    port = free_port()
     uri = f"http://127.0.0.1:{port}"
     server = Server(f"sqlite:///{tmp_path / 'server.db'}", port, tmp_path / "artifacts")
     try:
@@ -207,8 +204,9 @@ def test_a_server_that_goes_away_in_the_middle_loses_nothing(
 
 
 def test_a_server_that_is_away_from_start_to_end_is_filled_afterwards(
-    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]
+    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    port = free_port()
     uri = f"http://127.0.0.1:{port}"
     status, output, errors = Session(*options, "--storage", str(tmp_path), "--tracking-uri", uri).ends()
     assert status == 1
@@ -254,19 +252,10 @@ def test_a_full_disk_is_one_line_and_the_study_goes_on_when_there_is_room(
         subprocess.run(["umount", str(tmp_path)], check=False)
 
 
-def test_two_sessions_on_one_study_are_one_too_many(options: list[str], tmp_path: Path) -> None:
-    first = Session(*options, "--storage", str(tmp_path))
-    first.until(lambda: (tmp_path / "s" / ".lock").exists())
-    time.sleep(1)
-    status, _, errors = Session(*options, "--storage", str(tmp_path)).ends()
-    assert status == 2
-    assert "is at work on" in errors
-    first.kill()
-
-
 def test_a_study_in_an_object_store_goes_on_from_there(
-    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path, port: int
+    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
+    port = free_port()
     environment = {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "test",

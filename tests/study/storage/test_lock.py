@@ -19,7 +19,7 @@ from study.recording.mlflow_sink import TrackingError
 from study.run import main
 from study.storage import lock
 from study.storage.lock import LockedError, only_session
-from tests.study.processes import wait_for
+from tests.study.processes import Session, wait_for
 
 
 @pytest.fixture
@@ -253,3 +253,15 @@ def test_a_folder_on_disk_is_held_while_a_session_lasts(tmp_path: Path) -> None:
             pass
     with only_session(tmp_path):
         pass
+
+
+@pytest.mark.faults
+def test_two_sessions_on_one_study_are_one_too_many(tmp_path: Path) -> None:
+    options = ["--name", "s", "--seeds", "5", "--epochs", "40"]
+    first = Session(*options, "--storage", str(tmp_path))
+    first.until(lambda: (tmp_path / "s" / ".lock").exists())
+    time.sleep(1)
+    status, _, errors = Session(*options, "--storage", str(tmp_path)).ends()
+    assert status == 2
+    assert "is at work on" in errors
+    first.kill()
