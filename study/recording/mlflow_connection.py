@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import stat
 import sys
 import uuid
 from contextlib import nullcontext
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from upath import UPath
 
+from analysis.store.files import as_local
 from analysis.store.mlflow_client import open_client, reason, search_all_runs, without_passwords
 from study.config.model import StudyConfig
 from study.recording.mlflow_database import database_engine, database_file, one_at_a_time
@@ -28,12 +31,19 @@ def connect_mlflow(config: StudyConfig) -> TrackingSink:
     Its files are in the study's folder, unless a server keeps them or MLflow cannot write there.
 
     Raises:
-        TrackingError: As `open_sink` does.
+        TrackingError: As `open_sink` does, or if MLflow's file in the storage is a link or no regular file.
     """
     folder = study_folder(config.storage, config.name)
     # MLflow writes to S3 with a package of its own choice.
     written = isinstance(folder, Path) or (folder.protocol == "s3" and find_spec("boto3") is not None)
-    return open_sink(config.mlflow_uri, config.name, folder / "artifacts" if written else None)
+    artifacts = folder / "artifacts" if written else None
+    if config.tracking_uri is not None:
+        return open_sink(config.mlflow_uri, config.name, artifacts)
+    _check_own_database(config.mlflow_uri)
+    sink = open_sink(config.mlflow_uri, config.name, artifacts)
+    local = as_local(folder)
+    sink.within = None if local is None else local.parent.resolve() / local.name
+    return sink
 
 
 def is_new_database(uri: str) -> bool:
@@ -56,7 +66,8 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
     file, is_server = database_file(uri), _is_server(uri)
     try:
         if file is not None:
-            remove_left_behind(file.parent, f".{file.name}.*.partial*")  # what a killed session began
+            begun = re.compile(rf"\.{re.escape(file.name)}\.[0-9a-f]{{32}}\.partial(?:-\w+)?")
+            remove_left_behind(file.parent.resolve(), begun)  # what a killed session began
             if not file.exists():
                 _make_database(file)
         database = database_engine(uri)
@@ -70,7 +81,7 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
                 experiment_id = client.create_experiment(study, artifact_location=location, tags=_KIND_TAGS)
             else:
                 experiment_id = experiment.experiment_id
-        sink = TrackingSink(client, experiment_id, study, database, _THREADS if is_server else 1)
+        sink = TrackingSink(client, experiment_id, study, database, _THREADS if is_server else 1, uri)
         runs = search_all_runs(client, experiment_id)
         # Finished runs first: of duplicates, the first one is kept.
         for run in sorted(runs, key=lambda run: run.info.status != "FINISHED"):
@@ -100,6 +111,15 @@ def sync_hint(config: StudyConfig) -> str:
 
 def _is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
+
+
+def _check_own_database(uri: str) -> None:
+    """Raises `TrackingError` if MLflow's file, which nobody has named, is not what this project would have made."""
+    file = database_file(uri)
+    if file is not None and os.path.lexists(file) and not stat.S_ISREG(file.lstat().st_mode):
+        raise TrackingError(
+            f"{file} is a link or no regular file: name the database with --tracking-uri sqlite:///FILE"
+        )
 
 
 def _make_database(database: Path) -> None:
