@@ -106,7 +106,8 @@ def _cache_entry(
 
         try:
             if backbone:
-                return _features(listing, backbone, encoded.weights, runner, on_image)
+                network = load_backbone(backbone, encoded.weights, encoded.preprocessing.get("weights"))
+                return _features(listing, backbone, network, runner, on_image)
             channels, side, _ = encoded.input_shape
             return decode_images(listing, side, channels, CORES, on_image)
         finally:
@@ -116,7 +117,11 @@ def _cache_entry(
 
 
 def _features(
-    listing: ImageListing, backbone: str, weights: Path | None, runner: BackboneRunner, on_image: Callable[[int], None]
+    listing: ImageListing,
+    backbone: str,
+    model: torch.nn.Module,
+    runner: BackboneRunner,
+    on_image: Callable[[int], None],
 ) -> tuple[Tensor, list[str]]:
     """The features of all images, and the digests of their files."""
     digests = [""] * len(listing)
@@ -125,7 +130,7 @@ def _features(
         image, digests[position] = read_image(listing, position)
         return image
 
-    network = runner(backbone, load_backbone(backbone, weights))
+    network = runner(backbone, model)
     on_image(0)  # a machine for the network may take minutes to start
     return extract_features(network, backbone, read, len(listing), CORES, on_image), digests
 
