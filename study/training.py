@@ -156,9 +156,7 @@ class ResultKeeper:
         self.trained_runs += len(planned.runs)
         dataset = self._training.dataset(planned)
         test_part: TestPart = "shared" if dataset.shares_test else "drawn"
-        provenance = Provenance(
-            self._training.version, dataset.digest, device, test_part, dataset.inputs_digest
-        )
+        provenance = Provenance(self._training.version, dataset.digest, device, test_part, dataset.inputs_digest)
         self._recorder.add(make_record(planned, history, seconds, provenance, self._sketched_seed))
         self._training.snapshots.remove(planned.name)
         self.progress.finished(position, seconds)

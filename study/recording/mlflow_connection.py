@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sqlite3
 import stat
 import sys
 import uuid
-from contextlib import nullcontext
+from contextlib import closing, nullcontext, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from study.recording.mlflow_sink import TrackingError, TrackingSink, is_connecti
 from study.storage.folder import remove_left_behind, study_folder
 
 _KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's own name, which its interface reads
+_NOT_MLFLOWS = """
+SELECT type, name FROM sqlite_master WHERE type = 'view' OR upper(sql) LIKE 'CREATE VIRTUAL%' OR type = 'trigger'
+AND lower(tbl_name) IN ('experiments', 'experiment_tags', 'runs', 'tags', 'params', 'metrics', 'latest_metrics')
+"""
 _THREADS = 10  # that write through a server: as many as MLflow's client keeps connections for
 
 
@@ -114,12 +119,23 @@ def _is_server(uri: str) -> bool:
 
 
 def _check_own_database(uri: str) -> None:
-    """Raises `TrackingError` if MLflow's file, which nobody has named, is not what this project would have made."""
+    """Raises `TrackingError` if MLflow's file, which nobody has named, is not what this project would have made.
+
+    MLflow has neither views nor, on the tables that are written here, triggers: they would run statements of somebody
+    else's.
+    """
     file = database_file(uri)
-    if file is not None and os.path.lexists(file) and not stat.S_ISREG(file.lstat().st_mode):
+    if file is None or not os.path.lexists(file):
+        return
+    if not stat.S_ISREG(file.lstat().st_mode):
         raise TrackingError(
             f"{file} is a link or no regular file: name the database with --tracking-uri sqlite:///FILE"
         )
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        odd = database.execute(_NOT_MLFLOWS).fetchone()
+        if odd is not None:
+            what = f"{odd[0]}, {odd[1][:100]!r}"
+            raise TrackingError(f"{file} has a {what}, which MLflow does not make: move the file away")
 
 
 def _make_database(database: Path) -> None:

@@ -119,6 +119,25 @@ def test_mlflows_file_in_the_storage_is_no_link(
     assert private.read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("CREATE TRIGGER evil AFTER INSERT ON runs BEGIN DELETE FROM metrics; END", "trigger, 'evil'"),
+        ("CREATE VIEW evil AS SELECT * FROM runs", "view, 'evil'"),
+        ("CREATE VIRTUAL TABLE evil USING fts5(x)", "table, 'evil'"),
+    ],
+)
+def test_mlflows_file_in_the_storage_has_no_statements_of_somebody_elses(
+    tmp_path: Path, report: Path, statement: str, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sync(tmp_path) == 0
+    with sqlite3.connect(tmp_path / "results" / "mlflow.db") as database:
+        database.execute(statement)
+    assert sync(tmp_path) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"mlflow.db has a {kind}, which MLflow does not make: move the file away" in line
+
+
 @pytest.fixture
 def hostile(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A server that answers as MLflow's does, but names a folder of the client's for the files of a run."""

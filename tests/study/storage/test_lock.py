@@ -253,3 +253,8 @@ def test_a_folder_on_disk_is_held_while_a_session_lasts(tmp_path: Path) -> None:
             pass
     with only_session(tmp_path):
         pass
+
+
+def test_no_more_is_read_of_a_lease_than_one_has(folder: UPath) -> None:
+    folder.fs.pipe_file((folder / ".lease.json").path, b"x" * (1 << 20))
+    assert len(lock._read(folder / ".lease.json") or b"") == 1 << 16
