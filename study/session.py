@@ -33,6 +33,7 @@ from study.planning.wording import length_warnings, plan_lines, power_warnings
 from study.recording.mlflow_connection import browse_hint, connect_mlflow, is_new_database, sync_hint
 from study.recording.mlflow_sink import TrackingError, TrackingSink
 from study.recording.recorder import Recorder
+from study.recording.report_artifacts import RefusedAddressError
 from study.state import StudyState, prepare_datasets, read_state
 from study.storage.errors import storage_errors
 from study.storage.folder import check_storage, clear_half_made, study_folder
@@ -203,6 +204,8 @@ def _show_report(config: StudyConfig, building: Future[str], sink: TrackingSink 
         return []
     try:
         sink.log_report(report_folder(config.storage, config.name))
+    except RefusedAddressError as error:
+        _warn([f"the report is not in MLflow: {error}"])
     except TrackingError as error:
         return [f"the report is not in MLflow ({error}); {sync_hint(config)} logs it"]
     return []

@@ -9,6 +9,7 @@ from pathlib import Path
 from analysis.store.mlflow_client import reason
 from analysis.store.records import BrokenRecordError, PackRecord, records_folder
 from study.config.model import StudyConfig
+from study.data.cached_inputs import check_cached_inputs
 from study.data.preparation import BackboneRunner, is_prepared, prepare
 from study.data.sources import DatasetsError, EncodedDataset, find_datasets
 from study.errors import StudyError
@@ -16,7 +17,9 @@ from study.planning.grid import Run, expand, older_keys
 from study.planning.joining import differences
 from study.storage.folder import stored_records, study_folder
 from trainables.datasets.errors import DatasetError
+from trainables.datasets.splits import Dataset
 from trainables.datasets.synthetic import AnyDataset
+from trainables.networks.encoders import backbone_of
 from trainables.pack import DatasetKey
 from trainables.provenance import code_version
 
@@ -104,10 +107,16 @@ def prepare_datasets(
         StudyError: If a dataset is broken, or differs from the one that recorded runs were trained on.
     """
     to_train = state.datasets_to_train
+    from_cache = [dataset for dataset in to_train if is_prepared(dataset, config.cache)]
     others = [dataset for dataset in state.datasets if dataset not in to_train]
     cached = [dataset for dataset in others if is_prepared(dataset, config.cache)]
     try:
         datasets, warnings = prepare([*to_train, *cached], config.cache, config.synthetic, runner)
+        # Encoders that read the same inputs have one entry of the cache.
+        for encoded in {(each.dataset, backbone_of(each.encoder)): each for each in from_cache}.values():
+            loaded = datasets[encoded.key]
+            if isinstance(loaded, Dataset):
+                check_cached_inputs(encoded, loaded.inputs, config.cache)
     except DatasetError as error:
         raise StudyError(str(error)) from None
     warnings += [
@@ -117,7 +126,7 @@ def prepare_datasets(
         if dataset not in cached
     ]
     _check_recorded_data(state, datasets)
-    return datasets, warnings
+    return datasets, [*warnings, *_other_inputs(state, datasets)]
 
 
 def _check_name(config: StudyConfig, runs: list[Run], records: list[PackRecord]) -> None:
@@ -153,6 +162,23 @@ def _version_warnings(records: list[PackRecord], done: set[str]) -> list[str]:
     return [
         f"recorded runs were trained by other code or libraries ({', '.join(sorted(versions))}; this is {current}): "
         "for results of one version, give the study another --name"
+    ]
+
+
+def _other_inputs(state: StudyState, datasets: Mapping[DatasetKey, AnyDataset]) -> list[str]:
+    """A warning for each dataset whose recorded runs were trained on inputs that differ in some bit."""
+    keys = {run.key: run.structure.dataset_key for run in state.runs}
+    recorded: dict[DatasetKey, set[str]] = {}
+    for record in state.records:
+        for run in record.runs:
+            if run.key in keys and run.tags.get("inputs_digest"):
+                recorded.setdefault(keys[run.key], set()).add(run.tags["inputs_digest"])
+    return [
+        f"the inputs of {key.dataset} for {key.encoder} are other numbers than those of some recorded runs (digest "
+        f"{datasets[key].inputs_digest}, recorded {', '.join(sorted(digests))}), though of the same images: those of "
+        "another device or other versions differ by rounding"
+        for key, digests in recorded.items()
+        if key in datasets and digests != {datasets[key].inputs_digest}
     ]
 
 

@@ -12,6 +12,7 @@ from analysis.store.records import BrokenRecordError, records_folder
 from study.config.model import ConfigError, StudyConfig, environment, load_config
 from study.recording.mlflow_connection import connect_mlflow
 from study.recording.mlflow_sink import TrackingError
+from study.recording.report_artifacts import RefusedAddressError
 from study.storage.folder import is_folder, stored_records, study_folder
 from study.storage.lock import LockedError, only_session
 
@@ -68,7 +69,10 @@ def fill(config: StudyConfig) -> str:
         raise TrackingError(f"MLflow refused {len(refused)} records, the first with: {refused[0]}")
     report = report_folder(config.storage, config.name)
     if is_folder(report):
-        sink.log_report(report)
+        try:
+            sink.log_report(report)
+        except RefusedAddressError as error:
+            print(f"warning: the report is not in MLflow: {error}", file=sys.stderr)
     return f"MLflow at {without_passwords(config.mlflow_uri)} holds the {runs} recorded runs of {config.name!r}" + (
         f"; {broken} broken records were left out" if broken else ""
     )

@@ -61,11 +61,16 @@ class Training:
             TrainingJob(
                 planned.pack,
                 planned.name,
-                fingerprint(planned.keys, self.version, self.dataset(planned).digest),
+                fingerprint(planned.keys, self.version, _data_of(self.dataset(planned))),
                 self.version,
             )
             for planned in self.packs
         ]
+
+
+def _data_of(dataset: AnyDataset) -> str:
+    """What a snapshot is made on: the dataset, and its inputs to the last bit."""
+    return f"{dataset.digest}+{dataset.inputs_digest}"
 
 
 def plan_packs(
@@ -151,7 +156,7 @@ class ResultKeeper:
         self.trained_runs += len(planned.runs)
         dataset = self._training.dataset(planned)
         test_part: TestPart = "shared" if dataset.shares_test else "drawn"
-        provenance = Provenance(self._training.version, dataset.digest, device, test_part)
+        provenance = Provenance(self._training.version, dataset.digest, device, test_part, dataset.inputs_digest)
         self._recorder.add(make_record(planned, history, seconds, provenance, self._sketched_seed))
         self._training.snapshots.remove(planned.name)
         self.progress.finished(position, seconds)

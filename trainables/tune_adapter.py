@@ -21,7 +21,7 @@ from trainables.pack import DatasetKey, Pack
 from trainables.provenance import code_version
 from trainables.training.halving import train_within_memory
 from trainables.training.history import History
-from trainables.training.snapshots import BrokenSnapshotError, Snapshot, from_bytes, to_bytes
+from trainables.training.snapshots import BrokenSnapshotError, Snapshot, from_bytes, most_bytes, to_bytes
 
 REPORT_SECONDS = 1.0  # between two reports of progress; each costs the driver some time
 
@@ -33,8 +33,8 @@ class Snapshots(Protocol):
     def seconds(self) -> float:
         """The least time between two snapshots of a pack."""
 
-    def read(self, name: str) -> bytes | None:
-        """The last bytes written under a name, or None."""
+    def read(self, name: str, most: int) -> bytes | None:
+        """The last bytes written under a name, or None, also if there are more than `most`."""
 
     def write(self, name: str, content: bytes) -> None:
         """Stores bytes under a name and replaces earlier ones."""
@@ -134,7 +134,7 @@ def pack_trainable(
                 tune.report({"epoch": epoch})
 
         pieces = config["pieces"]
-        resume = None if config["from_scratch"] else _last_snapshot(job, snapshots)
+        resume = None if config["from_scratch"] else _last_snapshot(job, dataset, snapshots)
         history: History = train_within_memory(job.pack, dataset, device, on_epoch, resume, pieces)
         seconds = time.monotonic() - started
         tune.report({"epoch": epochs, "history": history, "seconds": seconds, "device": _device_name(device)})
@@ -142,8 +142,8 @@ def pack_trainable(
     return train
 
 
-def _last_snapshot(job: TrainingJob, snapshots: Snapshots) -> Snapshot | None:
-    content = snapshots.read(job.name)
+def _last_snapshot(job: TrainingJob, dataset: AnyDataset, snapshots: Snapshots) -> Snapshot | None:
+    content = snapshots.read(job.name, most_bytes(job.pack, dataset.input_shape))
     try:
         return from_bytes(content, job.fingerprint) if content else None
     except BrokenSnapshotError:

@@ -24,9 +24,12 @@ from analysis.report.figures.panels import Panel
 from analysis.report.findings import Findings
 from analysis.report.renderers.html import html
 from analysis.report.renderers.markdown import markdown
-from analysis.store.files import Folder, write_whole
+from analysis.store.files import Folder, list_files, remove_file, write_whole
 
 FIGURES = "figures"  # folder beside the report
+FILES = ("report.html", "report.md", "verdicts.json", "verdicts.csv", "claims.csv", "overall.csv", "slices.csv")
+FIGURE_NAMES = re.compile(r"[^\W_][\w-]*\.(?:svg|csv)")
+"""The names of the files in `FIGURES`, which `with_files` gives."""
 _LONGEST = 60  # letters of a file's name, up to four bytes each
 
 
@@ -50,15 +53,16 @@ def write_report(findings: Findings, panels: Sequence[Panel], folder: Folder, un
     content = {"study": findings.study, "provenance": findings.provenance, **rows}
     _write(folder / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
     panels = with_files(panels)
-    _write_figures(panels, folder / FIGURES)
+    write_figures(panels, folder / FIGURES)
     document = report(findings, panels, unavailable)
     _write(folder / "report.md", markdown(document, FIGURES))
     _write(folder / "report.html", html(document))
 
 
-def _write_figures(panels: Sequence[Panel], folder: Folder) -> None:
-    for old in folder.iterdir() if folder.is_dir() else ():
-        old.unlink()
+def write_figures(panels: Sequence[Panel], folder: Folder) -> None:
+    """Writes each panel and its numbers into a folder, in place of the figures of before; other files there stay."""
+    for old in list_files(folder, FIGURE_NAMES):
+        remove_file(folder / old)
     folder.mkdir(exist_ok=True)
     for panel in panels:
         _write(folder / f"{panel.file}.svg", panel.svg)

@@ -8,6 +8,8 @@ import re
 import shlex
 from typing import Any
 
+MOST_PAGES = 1000
+_PAGE = 1000  # runs; the most that MLflow gives
 _PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}  # by module
 
 
@@ -27,15 +29,24 @@ def open_client(uri: str) -> Any:
 
 
 def search_all_runs(client: Any, experiment: str, condition: str = "") -> list[Any]:
-    """All runs of an experiment, by its id, that meet a condition in MLflow's search language."""
+    """All runs of an experiment, by its id, that meet a condition in MLflow's search language.
+
+    Raises:
+        ValueError: If a server asks for a page again, or for more than `MOST_PAGES`, which would never end.
+    """
     runs: list[Any] = []
+    tokens: set[str] = set()
     token = None
-    while True:
-        page = client.search_runs([experiment], condition, max_results=1000, page_token=token)
+    for _ in range(MOST_PAGES):
+        page = client.search_runs([experiment], condition, max_results=_PAGE, page_token=token)
         runs += page
         token = page.token
         if not token:
             return runs
+        if token in tokens:
+            raise ValueError("it names a page of runs that it has given already, and would be asked for ever")
+        tokens.add(token)
+    raise ValueError(f"it has more than {MOST_PAGES} pages of {_PAGE} runs of one study")
 
 
 def reason(error: BaseException) -> str:

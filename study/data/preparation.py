@@ -15,6 +15,7 @@ from study.data.sources import EncodedDataset
 from study.machine import CORES, local_device
 from study.progress import Bar
 from trainables.datasets.cache import CacheEntry, entry_folder, load_or_make
+from trainables.datasets.errors import DatasetError
 from trainables.datasets.images import decode_images
 from trainables.datasets.listing import ImageListing, fingerprint, read_image
 from trainables.datasets.registry import load_vectors
@@ -65,6 +66,7 @@ def prepare(
             loaded[encoded.dataset, backbone] = load_vectors(encoded.dataset, synthetic)
             continue
         entry = _cache_entry(encoded, encoded.listing, backbone, cache, runner)
+        _check_form(encoded, entry.inputs, entry_of(encoded, encoded.listing, cache))
         labels, test = torch.tensor(encoded.listing.labels), encoded.official_test
         content = f"{entry.source_digest} {json.dumps(encoded.preprocessing, sort_keys=True)}"
         dataset = make_dataset(encoded.dataset, entry.inputs, labels, encoded.split, test, entry.duplicates, content)
@@ -75,7 +77,7 @@ def prepare(
 
 def is_prepared(encoded: EncodedDataset, cache: Path) -> bool:
     """Whether the cache seems to hold a dataset's inputs. They are not read."""
-    return encoded.listing is None or _entry(encoded, encoded.listing, backbone_of(encoded.encoder), cache).is_dir()
+    return encoded.listing is None or entry_of(encoded, encoded.listing, cache).is_dir()
 
 
 def _duplicate_warnings(dataset: Dataset, listing: ImageListing, duplicates: list[list[int]]) -> list[str]:
@@ -105,18 +107,45 @@ def _cache_entry(
             bar.show(count / len(listing), f"{what}: {count}/{len(listing)} images", count in (0, len(listing)))
 
         try:
-            if backbone:
-                return _features(listing, backbone, encoded.weights, runner, on_image)
-            channels, side, _ = encoded.input_shape
-            return decode_images(listing, side, channels, CORES, on_image)
+            return make_inputs(encoded, listing, runner, on_image)
         finally:
             bar.close()
 
-    return load_or_make(_entry(encoded, listing, backbone, cache), make)
+    return load_or_make(entry_of(encoded, listing, cache), make)
+
+
+def make_inputs(
+    encoded: EncodedDataset,
+    listing: ImageListing,
+    runner: BackboneRunner = run_here,
+    on_image: Callable[[int], None] = lambda count: None,
+) -> tuple[Tensor, list[str]]:
+    """The inputs of a dataset's encoder for some images, and the digests of these; raises what `prepare` does."""
+    backbone = backbone_of(encoded.encoder)
+    if backbone:
+        network = load_backbone(backbone, encoded.weights, encoded.preprocessing.get("weights"))
+        return _features(listing, backbone, network, runner, on_image)
+    channels, side, _ = encoded.input_shape
+    return decode_images(listing, side, channels, CORES, on_image)
+
+
+def _check_form(encoded: EncodedDataset, inputs: Tensor, folder: Path) -> None:
+    """Raises `DatasetError` if a dataset's inputs have not the shape and the kind of numbers that its encoder reads."""
+    shape = (encoded.samples, *encoded.input_shape)
+    kind = torch.float32 if backbone_of(encoded.encoder) else torch.uint8
+    if tuple(inputs.shape) != shape or inputs.dtype != kind:
+        raise DatasetError(
+            f"the cached inputs of {encoded.dataset} in {folder} have the shape {tuple(inputs.shape)} "
+            f"({inputs.dtype}), and not {shape} ({kind}): remove that folder, and they are made again"
+        )
 
 
 def _features(
-    listing: ImageListing, backbone: str, weights: Path | None, runner: BackboneRunner, on_image: Callable[[int], None]
+    listing: ImageListing,
+    backbone: str,
+    model: torch.nn.Module,
+    runner: BackboneRunner,
+    on_image: Callable[[int], None],
 ) -> tuple[Tensor, list[str]]:
     """The features of all images, and the digests of their files."""
     digests = [""] * len(listing)
@@ -125,11 +154,13 @@ def _features(
         image, digests[position] = read_image(listing, position)
         return image
 
-    network = runner(backbone, load_backbone(backbone, weights))
+    network = runner(backbone, model)
     on_image(0)  # a machine for the network may take minutes to start
     return extract_features(network, backbone, read, len(listing), CORES, on_image), digests
 
 
-def _entry(encoded: EncodedDataset, listing: ImageListing, backbone: str | None, cache: Path) -> Path:
+def entry_of(encoded: EncodedDataset, listing: ImageListing, cache: Path) -> Path:
+    """The folder of the cache that holds a dataset's inputs, or will."""
+    backbone = backbone_of(encoded.encoder)
     recipe = {"images": fingerprint(listing), **encoded.preprocessing}
     return entry_folder(cache, f"{encoded.dataset} {backbone or 'pixels'}", recipe)

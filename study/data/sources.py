@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import torch
 
 from study.config.model import StudyConfig, augments
-from trainables.datasets.digests import file_digest
 from trainables.datasets.downloads import DOWNLOADS, download_dataset, download_weights
 from trainables.datasets.errors import DatasetError, MissingFilesError
+from trainables.datasets.files.regular import file_digest
 from trainables.datasets.listing import ImageListing
 from trainables.datasets.official import OFFICIAL
 from trainables.datasets.registry import dataset_info, list_images, official_test, study_name, vector_shape

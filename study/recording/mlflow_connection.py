@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import sqlite3
+import stat
 import sys
 import uuid
-from contextlib import nullcontext
+from contextlib import closing, nullcontext, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 from upath import UPath
 
+from analysis.store.files import as_local
 from analysis.store.mlflow_client import open_client, reason, search_all_runs, without_passwords
 from study.config.model import StudyConfig
 from study.recording.mlflow_database import database_engine, database_file, one_at_a_time
@@ -19,6 +23,10 @@ from study.recording.mlflow_sink import TrackingError, TrackingSink, is_connecti
 from study.storage.folder import remove_left_behind, study_folder
 
 _KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's own name, which its interface reads
+_NOT_MLFLOWS = """
+SELECT type, name FROM sqlite_master WHERE type = 'view' OR upper(sql) LIKE 'CREATE VIRTUAL%' OR type = 'trigger'
+AND lower(tbl_name) IN ('experiments', 'experiment_tags', 'runs', 'tags', 'params', 'metrics', 'latest_metrics')
+"""
 _THREADS = 10  # that write through a server: as many as MLflow's client keeps connections for
 
 
@@ -28,12 +36,19 @@ def connect_mlflow(config: StudyConfig) -> TrackingSink:
     Its files are in the study's folder, unless a server keeps them or MLflow cannot write there.
 
     Raises:
-        TrackingError: As `open_sink` does.
+        TrackingError: As `open_sink` does, or if MLflow's file in the storage is a link or no regular file.
     """
     folder = study_folder(config.storage, config.name)
     # MLflow writes to S3 with a package of its own choice.
     written = isinstance(folder, Path) or (folder.protocol == "s3" and find_spec("boto3") is not None)
-    return open_sink(config.mlflow_uri, config.name, folder / "artifacts" if written else None)
+    artifacts = folder / "artifacts" if written else None
+    if config.tracking_uri is not None:
+        return open_sink(config.mlflow_uri, config.name, artifacts)
+    _check_own_database(config.mlflow_uri)
+    sink = open_sink(config.mlflow_uri, config.name, artifacts)
+    local = as_local(folder)
+    sink.within = None if local is None else local.parent.resolve() / local.name
+    return sink
 
 
 def is_new_database(uri: str) -> bool:
@@ -56,7 +71,8 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
     file, is_server = database_file(uri), _is_server(uri)
     try:
         if file is not None:
-            remove_left_behind(file.parent, f".{file.name}.*.partial*")  # what a killed session began
+            begun = re.compile(rf"\.{re.escape(file.name)}\.[0-9a-f]{{32}}\.partial(?:-\w+)?")
+            remove_left_behind(file.parent.resolve(), begun)  # what a killed session began
             if not file.exists():
                 _make_database(file)
         database = database_engine(uri)
@@ -70,7 +86,7 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
                 experiment_id = client.create_experiment(study, artifact_location=location, tags=_KIND_TAGS)
             else:
                 experiment_id = experiment.experiment_id
-        sink = TrackingSink(client, experiment_id, study, database, _THREADS if is_server else 1)
+        sink = TrackingSink(client, experiment_id, study, database, _THREADS if is_server else 1, uri)
         runs = search_all_runs(client, experiment_id)
         # Finished runs first: of duplicates, the first one is kept.
         for run in sorted(runs, key=lambda run: run.info.status != "FINISHED"):
@@ -100,6 +116,26 @@ def sync_hint(config: StudyConfig) -> str:
 
 def _is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
+
+
+def _check_own_database(uri: str) -> None:
+    """Raises `TrackingError` if MLflow's file, which nobody has named, is not what this project would have made.
+
+    MLflow has neither views nor, on the tables that are written here, triggers: they would run statements of somebody
+    else's.
+    """
+    file = database_file(uri)
+    if file is None or not os.path.lexists(file):
+        return
+    if not stat.S_ISREG(file.lstat().st_mode):
+        raise TrackingError(
+            f"{file} is a link or no regular file: name the database with --tracking-uri sqlite:///FILE"
+        )
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        odd = database.execute(_NOT_MLFLOWS).fetchone()
+        if odd is not None:
+            what = f"{odd[0]}, {odd[1][:100]!r}"
+            raise TrackingError(f"{file} has a {what}, which MLflow does not make: move the file away")
 
 
 def _make_database(database: Path) -> None:

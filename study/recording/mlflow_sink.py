@@ -7,9 +7,7 @@ same point.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from analysis.parameters import Value
 from analysis.store.mlflow_client import reason
 from analysis.store.records import PackRecord, RunDescription
 from study.recording.mlflow_database import FinishedRun, insert_runs
+from study.recording.report_artifacts import RefusedAddressError, log_report_files
 from study.recording.side_by_side import side_by_side
 
 REQUEST_ITEMS = 1000  # the most metrics, parameters and tags in one request to MLflow
@@ -50,6 +49,9 @@ class TrackingSink:
         study: The study's name.
         database: MLflow's database, if its address is one. New runs are inserted into it.
         threads: How many runs are written at once through MLflow's interface.
+        uri: MLflow's address.
+        within: Where the files of the runs must lie, if MLflow keeps them on this machine's disks and lies itself where
+            others may write; None if MLflow says where.
     """
 
     client: Any
@@ -57,6 +59,8 @@ class TrackingSink:
     study: str
     database: Engine | None = None
     threads: int = 1
+    uri: str = ""
+    within: Path | None = None
     _parents: dict[tuple[str, ...], str] = field(default_factory=dict)
     _finished: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _unfinished: dict[str, str] = field(default_factory=dict)
@@ -84,14 +88,16 @@ class TrackingSink:
         """Logs a report's files to the study's own run. Files of the same names are replaced.
 
         Raises:
+            RefusedAddressError: If MLflow names a place for them that it should not name.
             TrackingError: If MLflow does not take them.
         """
         run_id = self._parents.get(("study",))
         if run_id is None:
             return
         try:
-            with _local_copy(folder) as local:
-                self.client.log_artifacts(run_id, str(local), "report")
+            log_report_files(self.client, run_id, folder, self.uri, self.within)
+        except RefusedAddressError:
+            raise
         except Exception as error:  # MLflow's stores raise errors of many kinds
             raise TrackingError(reason(error)) from error
 
@@ -194,21 +200,6 @@ def _params(values: Mapping[str, Value]) -> list[Any]:
     from mlflow.entities import Param
 
     return [Param(name, str(value)) for name, value in values.items()]
-
-
-@contextmanager
-def _local_copy(folder: UPath) -> Iterator[Path]:
-    """The folder itself if it is on this machine, else a copy."""
-    if isinstance(folder, Path):
-        yield folder
-        return
-    with tempfile.TemporaryDirectory() as copy:
-        for file in folder.rglob("*"):
-            if file.is_file():
-                target = Path(copy) / str(file.relative_to(folder))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(file.read_bytes())
-        yield Path(copy)
 
 
 def is_connection_error(error: BaseException | None) -> bool:

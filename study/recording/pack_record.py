@@ -25,12 +25,14 @@ class Provenance:
         data_digest: Digest of the dataset.
         device: Name of the device that trained it.
         test_part: ``"shared"`` if all seeds share one test part, ``"drawn"`` if each draws its own.
+        inputs_digest: Digest of the very inputs that were trained on; empty if `data_digest` determines them.
     """
 
     code_version: str
     data_digest: str
     device: str
     test_part: TestPart
+    inputs_digest: str = ""
 
 
 def make_record(
@@ -50,7 +52,8 @@ def make_record(
     for member, run in enumerate(pack.runs):
         diverged = history.diverged[member]
         diverged_text = "false" if diverged is None else f"epoch {diverged}"
-        tags = {"pack": pack.name, **asdict(provenance), "diverged": diverged_text}
+        known = {name: value for name, value in asdict(provenance).items() if value}
+        tags = {"pack": pack.name, **known, "diverged": diverged_text}
         sketch = history.sketches[member] if run.member.seed == sketched_seed and diverged is None else None
         descriptions.append(RunDescription(run.key, run_params(run), tags, _rounded(sketch) if sketch else None))
         for metric, epoch, value in history.points(member):

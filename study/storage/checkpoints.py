@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 from upath import UPath
 
 _HEAD_BYTES = 1 << 16  # more than the first line of a snapshot has
+_LARGEST = 1 << 33  # bytes of a snapshot, where nobody knows what its pack can need
+_NAMES = re.compile(r"[\w-]{1,100}")
 
 
 def fingerprint(keys: Iterable[str], code_version: str, data_digest: str) -> str:
@@ -27,6 +30,8 @@ def fingerprint(keys: Iterable[str], code_version: str, data_digest: str) -> str
 class CheckpointFolder:
     """A folder of snapshots. Workers without access to the study's storage do not see it.
 
+    Its methods import `analysis` when they need it: that takes half a second, and each worker imports this module.
+
     Attributes:
         path: The folder.
         seconds: Time between two snapshots of a pack.
@@ -35,10 +40,15 @@ class CheckpointFolder:
     path: UPath
     seconds: float
 
-    def read(self, name: str) -> bytes | None:
-        """The content of a snapshot, or None if it cannot be read."""
+    def read(self, name: str, most: int = _LARGEST) -> bytes | None:
+        """The content of a snapshot, or None if it cannot be read, or is longer than `most` bytes."""
+        path = self.path / name
         try:
-            return (self.path / name).read_bytes()
+            if not path.exists():
+                return None
+            from analysis.store.files import read_file
+
+            return read_file(path, most)
         except Exception:  # the packages of remote file systems raise errors of many kinds
             return None
 
@@ -49,7 +59,6 @@ class CheckpointFolder:
         """
         # A full disk or an unreachable storage must not end a training that may still be recorded.
         with contextlib.suppress(Exception):
-            # Each worker process imports this module when it starts; importing `analysis` takes half a second.
             from analysis.store.files import write_whole
 
             if isinstance(self.path, Path):
@@ -60,8 +69,10 @@ class CheckpointFolder:
 
     def remove(self, name: str) -> None:
         """Removes a snapshot."""
+        from analysis.store.files import remove_file
+
         with contextlib.suppress(Exception):
-            (self.path / name).unlink(missing_ok=True)
+            remove_file(self.path / name)
 
     def interrupted_packs(self, code_version: str) -> list[Sequence[str]]:
         """The keys of the runs of each pack that has a snapshot of this code."""
@@ -77,26 +88,28 @@ class CheckpointFolder:
             code_version: The version of this code.
             done: Keys of the runs that are recorded.
         """
+        from analysis.store.files import PARTIAL, list_files
+
         with contextlib.suppress(Exception):  # the next session tries again
-            for partial in self.path.glob(".*"):
-                self.remove(partial.name)
+            for partial in list_files(self.path, PARTIAL):
+                self.remove(partial)
         for name, version, keys in self._snapshots():
             if version != code_version or not set(done).isdisjoint(keys):
                 self.remove(name)
 
     def _snapshots(self) -> Iterator[tuple[str, str, list[str]]]:
         """Name, code version and keys of each snapshot that can be read."""
+        from analysis.store.files import list_files, read_start
+
         try:
-            paths = sorted(self.path.glob("[!.]*"), key=str)
+            names = list_files(self.path, _NAMES)
         except Exception:  # the packs then start from the beginning
             return
-        for path in paths:
+        for name in names:
             try:
-                # Without the cache, only the head is fetched.
-                with path.fs.open(path.path, "rb", cache_type="none") as file:
-                    line, _, _ = file.read(_HEAD_BYTES).partition(b"\n")
+                line, _, _ = read_start(self.path / name, _HEAD_BYTES).partition(b"\n")
                 version, _, *keys = str(json.loads(line)["fingerprint"]).split(" ")
             except Exception:
                 continue
             if keys:
-                yield path.name, version, keys
+                yield name, version, keys

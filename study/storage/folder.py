@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import re
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from upath import UPath
 
-from analysis.store.files import Folder
+from analysis.store.files import PARTIAL, Folder, list_files, modified, remove_file, write_new
 from analysis.store.mlflow_client import reason
 from analysis.store.records import BrokenRecordError, PackRecord, read_records
 from study.errors import StudyError
 from study.storage.errors import storage_errors
 
+_PROBE = re.compile(r"\.writable\.[0-9a-f]+")
 _HALF_MADE_SECONDS = 60.0  # after which no living process is still writing a file
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss"}
 
@@ -33,12 +35,12 @@ def check_storage(folder: Folder) -> None:
     Raises:
         StudyError: If the folder cannot be made or written.
     """
-    probe = folder / f".writable.{os.getpid()}"
+    probe = folder / f".writable.{uuid.uuid4().hex}"
     try:
         with storage_errors(folder):
             folder.mkdir(parents=UPath(folder).protocol not in _OBJECT_STORES, exist_ok=True)
-            probe.write_bytes(b"x")
-            probe.unlink(missing_ok=True)  # the session that holds the study clears such files
+            write_new(probe, b"x")
+            remove_file(probe)  # the session that holds the study clears those that a kill has left
     except OSError as error:
         remedy = "choose another folder" if isinstance(folder, Path) else "make that bucket, or give another address"
         raise StudyError(
@@ -52,16 +54,16 @@ def clear_half_made(folder: Folder) -> None:
     Only the session that holds the study may call this. A report that another process is writing is left alone.
     """
     for place in (folder, folder / "records", folder / "report", folder / "report" / "figures"):
-        remove_left_behind(place, ".*.partial")
-        remove_left_behind(place, ".writable.*")
+        remove_left_behind(place, PARTIAL)
+        remove_left_behind(place, _PROBE)
 
 
-def remove_left_behind(folder: Folder, pattern: str) -> None:
-    """Removes files of a pattern that no living process is still writing, for they are a minute old."""
+def remove_left_behind(folder: Folder, names: re.Pattern[str]) -> None:
+    """Removes files whose names fit and that no living process is still writing, for they are a minute old."""
     with contextlib.suppress(Exception):  # they do no harm, and the next session tries again
-        for path in folder.glob(pattern):
-            if time.time() - path.stat().st_mtime > _HALF_MADE_SECONDS:
-                path.unlink(missing_ok=True)
+        for name in list_files(folder, names):
+            if time.time() - modified(folder / name) > _HALF_MADE_SECONDS:
+                remove_file(folder / name)
 
 
 def is_folder(path: Folder) -> bool:

@@ -25,6 +25,7 @@ RENEW_SECONDS = 5.0  # between two renewals of a lease
 EXPIRE_SECONDS = 20.0  # without a renewal, after which the lease counts as that of a dead session
 POLL_SECONDS = 1.0  # between two reads of another session's lease
 SETTLE_SECONDS = 2.0  # until sessions that start together know which lease was written last
+_MOST_BYTES = 1 << 16  # of a lease that are read; one has some 100
 _RELEASE_SECONDS = 2.0  # for which a session waits at its end for its lease to be removed
 
 
@@ -185,7 +186,7 @@ def _holder(lease: bytes) -> str:
 def _read(file: UPath) -> bytes | None:
     with storage_errors(file):
         try:
-            content: bytes = file.fs.cat_file(file.path)
+            content: bytes = file.fs.cat_file(file.path, start=0, end=_MOST_BYTES)
         except FileNotFoundError:
             return None
         return content

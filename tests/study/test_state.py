@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.store.records import records_folder, write_record
@@ -14,6 +16,8 @@ from study.errors import StudyError
 from study.planning.packing import make_packs
 from study.recording.pack_record import Provenance, make_record
 from study.state import StudyState, prepare_datasets, read_state
+from tests.trainables.images import save_classes
+from trainables.datasets.digests import array_digest
 from trainables.datasets.registry import load_vectors
 from trainables.pack import DatasetKey
 from trainables.provenance import code_version
@@ -29,12 +33,14 @@ def config(tmp_path: Path) -> StudyConfig:
     return load_config("demo", None, {"storage": tmp_path, "cache": tmp_path / "cache", **options})
 
 
-def record_digits(config: StudyConfig, digest: str | None = None, version: str | None = None) -> None:
+def record_digits(
+    config: StudyConfig, digest: str | None = None, version: str | None = None, inputs_digest: str = ""
+) -> None:
     """Writes a record of the runs on digits, as if they were trained on data or by code of another digest."""
     dataset = load_vectors("digits")
     state = read_state(config)
     (planned,) = make_packs([run for run in state.runs if run.structure.dataset_key == DIGITS], set(), None, 1, {})
-    provenance = Provenance(version or code_version(), digest or dataset.digest, "cpu", "drawn")
+    provenance = Provenance(version or code_version(), digest or dataset.digest, "cpu", "drawn", inputs_digest)
     record = make_record(planned, train_pack(planned.pack, dataset), 1.0, provenance, 0)
     write_record(records_folder(config.storage, config.name), record)
 
@@ -85,6 +91,31 @@ def test_the_data_of_recorded_runs_must_be_the_same(config: StudyConfig) -> None
         path.unlink()
     record_digits(config, digest="other")
     with pytest.raises(StudyError, match=r"the data of 'digits' are not those .* recorded other\): give this study"):
+        prepare_datasets(config, read_state(config), run_here)
+
+
+def test_inputs_that_differ_in_some_bit_from_those_of_recorded_runs_are_a_warning(config: StudyConfig) -> None:
+    record_digits(config, inputs_digest=load_vectors("digits").inputs_digest)
+    assert prepare_datasets(config, read_state(config), run_here)[1] == []
+    for path in records_folder(config.storage, config.name).iterdir():
+        path.unlink()
+    record_digits(config, inputs_digest="other")
+    _, (warning,) = prepare_datasets(config, read_state(config), run_here)
+    assert warning.startswith("the inputs of digits for mlp are other numbers than those of some recorded runs")
+    assert "recorded other), though of the same images" in warning
+
+
+def test_cached_inputs_that_were_exchanged_are_not_trained_on(config: StudyConfig, tmp_path: Path) -> None:
+    birds = save_classes(tmp_path / "birds", 8, 10)
+    own = {"datasets": [f"folder:{birds}"], "encoder": ["folder:birds=cnn"], "image_size": 16}
+    config = load_config("demo", None, {**config.model_dump(include={"storage", "cache", "epochs", "seeds"}), **own})
+    prepare_datasets(config, read_state(config), run_here)
+    prepare_datasets(config, read_state(config), run_here)
+    (note,) = config.cache.glob("*/about.json")
+    pixels = np.load(note.with_name("inputs.npy"))[::-1].copy()
+    np.save(note.with_name("inputs.npy"), pixels)
+    note.write_text(json.dumps({**json.loads(note.read_text()), "digest": array_digest(pixels)}))
+    with pytest.raises(StudyError, match="the cached inputs of folder:birds for cnn are not those of its images"):
         prepare_datasets(config, read_state(config), run_here)
 
 

@@ -45,7 +45,8 @@ def keeper_of(training: Training, recorder: Recorder, check: Callable[[], None] 
 
 
 def test_jobs_bear_the_names_of_their_packs_and_depend_on_code_data_and_runs(training: Training) -> None:
-    digest = load_vectors("digits").digest
+    dataset = load_vectors("digits")
+    digest = f"{dataset.digest}+{dataset.inputs_digest}"
     for planned, job in zip(training.packs, training.jobs(), strict=True):
         assert (job.pack, job.name, job.version) == (planned.pack, planned.name, "1.0+abc")
         assert job.fingerprint == " ".join(["1.0+abc", digest, *planned.keys])

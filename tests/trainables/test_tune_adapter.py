@@ -34,7 +34,7 @@ class MemorySnapshots:
     def __init__(self) -> None:
         self.content: dict[str, bytes] = {}
 
-    def read(self, name: str) -> bytes | None:
+    def read(self, name: str, most: int) -> bytes | None:
         return self.content.get(name)
 
     def write(self, name: str, content: bytes) -> None:

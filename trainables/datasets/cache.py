@@ -1,13 +1,17 @@
 """Prepared inputs on disk. An entry is made once, and its name is a hash of everything that determines it.
 
 An entry is a folder with ``inputs.npy`` and ``about.json``. It is written under another name and renamed when it is
-complete, so a killed process leaves no incomplete entry. Reading checks its digest. Nothing in it is pickled.
+complete, so a killed process leaves no incomplete entry. Reading checks its digest, which shows damage. It does not
+show that somebody has changed both: see `study.data.cached_inputs`. Nothing in it is pickled.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import operator
+import os
 import re
 import shutil
 import tempfile
@@ -15,14 +19,18 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from filelock import FileLock
 from torch import Tensor
 
 from trainables.datasets.digests import array_digest
+from trainables.datasets.files.regular import open_regular, read_regular
 
+_LARGEST_NOTE = 1 << 28  # bytes of a note about an entry
 FORMAT = 1  # raise it when the same recipe must give other contents
 
 
@@ -31,7 +39,7 @@ class CacheEntry:
     """The inputs of one encoder.
 
     Attributes:
-        inputs: [N, ...], mapped into memory from the file.
+        inputs: [N, ...], in memory: a file that is only mapped could change after its check.
         duplicates: Groups of positions; all images of a group are equal.
         source_digest: Digest of the original images. It is the same on every machine.
     """
@@ -81,14 +89,37 @@ def load_or_make(folder: Path, make: Callable[[], tuple[Tensor, list[str]]]) -> 
 def read_entry(folder: Path) -> CacheEntry | None:
     """The entry in a folder, or None if it is missing or damaged."""
     try:
-        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-        array = np.load(folder / "inputs.npy", mmap_mode="c", allow_pickle=False)
+        about = json.loads(read_regular(folder / "about.json", _LARGEST_NOTE))
+        array = _load(folder / "inputs.npy")
         if array_digest(array) != about["digest"]:
             return None
-        duplicates = [[int(position) for position in group] for group in about["twins"]]
+        duplicates = [[operator.index(position) for position in group] for group in about["twins"]]
+        twins = [position for group in duplicates for position in group]
+        if len(set(twins)) < len(twins) or any(not 0 <= position < len(array) for position in twins):
+            return None
         return CacheEntry(torch.from_numpy(array), duplicates, str(about["content"]))
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, MemoryError):
         return None
+
+
+def _load(file: Path) -> npt.NDArray[Any]:
+    """The array of an NPY file, as large as the file, in row-major order.
+
+    Raises:
+        OSError, ValueError: If the file is broken, or none that this module has written.
+    """
+    with open_regular(file) as opened:
+        version = np.lib.format.read_magic(opened)
+        if version != (1, 0):
+            raise ValueError(f"{file} has a format of NumPy's that is not written here")
+        shape, in_columns, dtype = np.lib.format.read_array_header_1_0(opened)
+        size = math.prod(shape) * dtype.itemsize
+        if in_columns or dtype.hasobject or not shape or size != os.fstat(opened.fileno()).st_size - opened.tell():
+            raise ValueError(f"{file} is cut short, or has another form than is written here")
+        array = np.empty(shape, dtype)
+        if opened.readinto(array.reshape(-1).view(np.uint8).data) != size:  # type: ignore[attr-defined]
+            raise ValueError(f"{file} is cut short")
+    return array
 
 
 def find_duplicates(digests: Sequence[str]) -> list[list[int]]:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trainables.datasets.errors import DatasetError
+from trainables.datasets.files.archives import unpack
+from trainables.datasets.files.regular import open_regular, stream_digest
 
 CUB200_URL = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
 CUB200_MD5 = "97eceeb196236b17998738112f37df78"  # pragma: allowlist secret
@@ -86,20 +88,12 @@ def fetch_archive(url: str, md5: str, root: Path) -> None:
 
     download_url(url, str(root), md5=md5)
     archive = root / url.rpartition("/")[2]
-    with tempfile.TemporaryDirectory(dir=root) as scratch:
-        unpack(archive, Path(scratch))
+    # Checked again where it is unpacked: another file may stand under the name by now.
+    with open_regular(archive) as opened, tempfile.TemporaryDirectory(dir=root) as scratch:
+        if stream_digest(opened, "md5") != md5:
+            raise RuntimeError(f"{archive} has changed since it was downloaded")
+        opened.seek(0)
+        unpack(opened, Path(scratch))
         for entry in Path(scratch).iterdir():
             entry.rename(root / entry.name)
     archive.unlink()
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpacks a tar archive with tarfile's data filter, which refuses files outside the folder.
-
-    Raises:
-        RuntimeError: If this Python's tarfile has no such filter.
-    """
-    if not hasattr(tarfile, "data_filter"):
-        raise RuntimeError("this Python cannot unpack archives safely: use 3.10.12, 3.11.4 or newer")
-    with tarfile.open(archive) as opened:
-        opened.extractall(folder, filter="data")

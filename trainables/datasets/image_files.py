@@ -5,14 +5,17 @@ A listing says to which class and part each file belongs; it reads no pixels. Ea
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from trainables.datasets.errors import DatasetError
-from trainables.datasets.listing import ImageListing, check_classes
+from trainables.datasets.files.matlab import read_mat
+from trainables.datasets.files.regular import read_regular
+from trainables.datasets.listing import SUFFIXES, ImageListing, check_classes
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+_LARGEST_LIST = 1 << 26  # bytes of a file that lists images
 
 
 def list_cub200(root: Path) -> ImageListing:
@@ -39,7 +42,7 @@ def list_cub200(root: Path) -> ImageListing:
             raise DatasetError(
                 f"{root / 'image_class_labels.txt'} gives image {image} class {label}: classes.txt has none"
             )
-    paths = tuple(root / "images" / name for name in names.values())
+    paths = tuple(_inside(root / "images", name, root / "images.txt") for name in names.values())
     _check_files(paths, root / "images.txt")
     positions = {label: position for position, label in enumerate(classes)}
     listing = ImageListing(
@@ -61,7 +64,7 @@ def list_cars196(root: Path) -> ImageListing:
     Raises:
         DatasetError: If a file is missing or unreadable, or the annotations contradict the images.
     """
-    names = [str(name) for name in _read_mat(root / "devkit" / "cars_meta.mat", "class_names")]
+    names = [str(name) for name in _read_mat(root / "devkit" / "cars_meta.mat", "class_names", str)]
     paths: list[Path] = []
     labels: list[int] = []
     test: list[bool] = []
@@ -69,11 +72,13 @@ def list_cars196(root: Path) -> ImageListing:
         ("cars_train", root / "devkit" / "cars_train_annos.mat", False),
         ("cars_test", root / "cars_test_annos_withlabels.mat", True),
     ):
-        for row in _read_mat(table, "annotations"):
-            label = int(row["class"]) - 1  # the file counts from 1
+        for row in _read_mat(table, "annotations", dict):
+            if not (isinstance(row.get("class"), int) and isinstance(row.get("fname"), str)):
+                raise DatasetError(f"{table} is not the annotation file it should be (a row has no class or no fname)")
+            label = row["class"] - 1  # the file counts from 1
             if not 0 <= label < len(names):
                 raise DatasetError(f"{table} gives {row['fname']} class {label + 1} of {len(names)}")
-            paths.append(root / folder / str(row["fname"]))
+            paths.append(_inside(root / folder, row["fname"], table))
             labels.append(label)
             test.append(is_test)
     _check_files(paths, root / "devkit")
@@ -92,7 +97,7 @@ def list_image_folder(root: Path) -> ImageListing:
         raise DatasetError(f"{root} is no folder")
     parts = [part for part in ("train", "test") if (root / part).is_dir()]
     folders = [root / part for part in parts] if len(parts) == 2 else [root]
-    classes = sorted({entry.name for folder in folders for entry in folder.iterdir() if _is_class(entry)})
+    classes = sorted({_named(entry).name for folder in folders for entry in folder.iterdir() if _is_class(entry)})
     paths: list[Path] = []
     labels: list[int] = []
     test: list[bool] = []
@@ -117,15 +122,36 @@ def _is_class(folder: Path) -> bool:
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(
+    files = sorted(
         file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
     )
+    for file in files:
+        if not _named(file).is_file():
+            raise DatasetError(f"{file} is no regular file: remove it, or give it another suffix")
+    return files
+
+
+def _named(path: Path) -> Path:
+    """The path, if its name is text, which goes into records and reports."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(path.name)
+        raise DatasetError(f"{path.parent} holds {name!r}, a name that is no UTF-8: rename it") from None
+    return path
+
+
+def _inside(folder: Path, name: str, list_file: Path) -> Path:
+    """The path of an image that a list names, which must not lead out of the data set."""
+    if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise DatasetError(f"{list_file} lists {name!r}, which is no image in {folder}")
+    return folder / name
 
 
 def _id_table(path: Path) -> dict[str, str]:
     """Reads a file of lines ``<id> <value>``, in their order."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(path, _LARGEST_LIST).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     table: dict[str, str] = {}
@@ -139,18 +165,21 @@ def _id_table(path: Path) -> dict[str, str]:
     return table
 
 
-def _read_mat(path: Path, name: str) -> Sequence[Any]:
-    from scipy.io import loadmat
-
+def _read_mat(path: Path, name: str, kind: type) -> Sequence[Any]:
+    """A variable of a MAT file: a list of values of one kind."""
     try:
-        values = loadmat(str(path), squeeze_me=True)[name]
-        if values.dtype.names:
-            return [{field: row[field] for field in values.dtype.names} for row in values]
-        return list(values)
+        values = read_mat(read_regular(path, _LARGEST_LIST), name)
+        if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
+            raise ValueError(f"its {name} are of another kind")
     except FileNotFoundError:
         raise DatasetError(f"cannot read {path}: no such file") from None
-    except Exception as error:  # a broken file may cause any exception
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror or error}") from None
+    except DatasetError:
+        raise
+    except ValueError as error:
         raise DatasetError(f"{path} is not the annotation file it should be ({error})") from None
+    return values
 
 
 def _check_files(paths: Sequence[Path], list_file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,10 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from trainables.datasets.digests import array_digest
 from trainables.datasets.errors import DatasetError
+from trainables.datasets.files.regular import read_regular
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP")  # what the suffixes mean: others start programs, as EPS does Ghostscript
+_LARGEST = 1 << 28  # bytes of an image's file
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,14 @@ def read_image(listing: ImageListing, position: int) -> tuple[Image.Image, str]:
     if not isinstance(image, Path):
         return Image.fromarray(image), hashlib.sha256(image.tobytes()).hexdigest()
     try:
-        content = image.read_bytes()
-        with Image.open(BytesIO(content)) as opened:
+        content = read_regular(image, _LARGEST)
+        with Image.open(BytesIO(content), formats=_FORMATS) as opened:
             opened.load()
             return _eight_bit(opened), hashlib.sha256(content).hexdigest()
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).replace(str(image), "it").split())
+    except DatasetError:
+        raise
+    except Exception as error:  # a broken or hostile file may cause any exception
+        reason = " ".join(str(error).replace(str(image), "it").split())[:200] or type(error).__name__
         raise DatasetError(f"{image} is broken or no image ({reason})") from None
 
 
@@ -102,7 +110,7 @@ def fingerprint(listing: ImageListing) -> str:
             status = path.stat()
             # Copying programs may restore the time of modification, but not the time of change.
             times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
-            digest.update(f"{path}\0{status.st_size}\0{times}\n".encode())
+            digest.update(os.fsencode(f"{path}\0{status.st_size}\0{times}\n"))
     digest.update(np.asarray(listing.labels, dtype=np.int64).tobytes())
     digest.update("\0".join(listing.classes).encode())
     digest.update(b"" if listing.test is None else np.asarray(listing.test, dtype=bool).tobytes())

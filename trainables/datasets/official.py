@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from trainables.datasets.errors import DatasetError, MissingFilesError
+from trainables.datasets.files.pickles import load_plain
+from trainables.datasets.files.regular import read_regular
 from trainables.datasets.image_files import list_cars196, list_cub200, list_image_folder
 from trainables.datasets.listing import ImageListing, check_classes
 
@@ -18,6 +23,9 @@ MNIST_FILES = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 )
+
+_LARGEST = 1 << 27  # bytes of a file of MNIST or CIFAR-10
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class OfficialDataset:
 
 
 def list_mnist(root: Path) -> ImageListing:
-    """MNIST (LeCun et al. 1998) from torchvision's layout, with torchvision's reader.
+    """MNIST (LeCun et al. 1998) from torchvision's layout.
 
     Args:
         root: The folder ``MNIST``, with the four unpacked files in ``raw``.
@@ -50,15 +58,10 @@ def list_mnist(root: Path) -> ImageListing:
     Raises:
         DatasetError: If a file is missing or broken, or labels and images do not match.
     """
-    from torchvision.datasets.mnist import read_image_file, read_label_file
-
     images, labels = [], []
     for image_file, label_file in MNIST_FILES:
         paths = root / "raw" / image_file, root / "raw" / label_file
-        arrays = [
-            _read(path, lambda path=path, reader=reader: reader(str(path)).numpy())  # type: ignore[misc]
-            for path, reader in zip(paths, (read_image_file, read_label_file), strict=True)
-        ]
+        arrays = [_read(path, partial(_idx, dims=dims)) for path, dims in zip(paths, (3, 1), strict=True)]
         if len(arrays[0]) != len(arrays[1]):
             raise DatasetError(
                 f"{paths[1]} has {len(arrays[1])} labels for the {len(arrays[0])} images of {paths[0].name}"
@@ -69,9 +72,10 @@ def list_mnist(root: Path) -> ImageListing:
 
 
 def list_cifar10(root: Path) -> ImageListing:
-    """CIFAR-10 (Krizhevsky 2009) from its Python files, with torchvision's reader.
+    """CIFAR-10 (Krizhevsky 2009) from its Python files.
 
-    The files are pickles, which can run code. So they are opened only if they have the published digests.
+    The files are pickles, which can run code. So each is read once, these bytes must have the published digest, and no
+    more than arrays, lists and text is made of them.
 
     Args:
         root: The folder ``cifar-10-batches-py``.
@@ -80,17 +84,50 @@ def list_cifar10(root: Path) -> ImageListing:
         DatasetError: If a file is missing or is not the published one.
     """
     from torchvision.datasets import CIFAR10
-    from torchvision.datasets.utils import check_integrity
 
-    published = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
+    (meta,) = _batches(root, [(CIFAR10.meta["filename"], CIFAR10.meta["md5"])], _cifar_classes)
+    images, labels = [], []
+    for published in (CIFAR10.train_list, CIFAR10.test_list):
+        batches = _batches(root, published, _cifar_batch)
+        images.append(np.concatenate([pixels for pixels, _ in batches]))
+        labels.append(np.concatenate([numbers for _, numbers in batches]))
+    return _arrays(images, labels, meta, root)
+
+
+def _batches(
+    root: Path, published: Sequence[tuple[str, str]], take: Callable[[dict[str, Any]], Content]
+) -> list[Content]:
+    """What is taken of some of CIFAR-10's files, given their names and published digests."""
+    contents = []
     for name, digest in published:
-        path = root / name
-        if not path.is_file():
-            raise DatasetError(f"cannot read {path}: no such file")
-        if not check_integrity(str(path), digest):
-            raise DatasetError(f"{path} is not the published file (its md5 should be {digest})")
-    train, test = (CIFAR10(str(root.parent), train=train) for train in (True, False))
-    return _arrays([train.data, test.data], [np.array(train.targets), np.array(test.targets)], train.classes, root)
+
+        def read(content: bytes, path: Path = root / name, digest: str = digest) -> Content:
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() != digest:
+                raise DatasetError(f"{path} is not the published file (its md5 should be {digest})")
+            return take(load_plain(content))
+
+        contents.append(_read(root / name, read))
+    return contents
+
+
+def _cifar_batch(content: dict[str, Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    pixels = np.asarray(content["data"], np.uint8).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    labels = np.asarray(content["labels"], np.int64)
+    if labels.shape != pixels.shape[:1]:
+        raise ValueError(f"it has {len(labels)} labels for {len(pixels)} images")
+    return pixels, labels
+
+
+def _cifar_classes(content: dict[str, Any]) -> list[str]:
+    return [str(name) for name in content["label_names"]]
+
+
+def _idx(content: bytes, dims: int) -> npt.NDArray[np.uint8]:
+    """The bytes of a file of MNIST's format, as an array of so many dimensions."""
+    kind, *shape = struct.unpack_from(f">{dims + 1}I", content)
+    if kind != 2048 + dims:
+        raise ValueError("it does not begin as such a file does")
+    return np.frombuffer(content, np.uint8, offset=4 * dims + 4).reshape(shape).copy()
 
 
 _MNIST = tuple(f"raw/{file}" for pair in MNIST_FILES for file in pair)
@@ -153,9 +190,12 @@ def _arrays(
     return check_classes(ImageListing(np.concatenate(images), labels_of_all.tolist(), classes, test.tolist()), root)
 
 
-def _read(path: Path, reader: Callable[[], npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+def _read(path: Path, take: Callable[[bytes], Content]) -> Content:
+    """What is taken of the bytes of a file, which is read once."""
     try:
-        return reader()
+        return take(read_regular(path, _LARGEST))
+    except DatasetError:
+        raise
     except FileNotFoundError:
         raise DatasetError(f"cannot read {path}: no such file") from None
     except Exception as error:  # a truncated file may cause any exception

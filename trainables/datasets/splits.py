@@ -28,11 +28,12 @@ class Dataset:
         inputs: [N, *input_shape] float32, or uint8 images [N, C, H, W].
         labels: [N] int64.
         split: ``"closed"``: every class is in every part; ``"disjoint"``: no class is in two parts.
-        divided: Positions of the samples that each seed divides in its own way: into training and validation, and test
-            if `test` is None.
+        divided: Positions of the samples that each seed divides: into training, validation, and test if `test` is None.
         test: Positions of the official test part, which all seeds share. None if there is none, so that each seed draws
             its own. A sample in neither is a duplicate of one that is used.
-        digest: Hash of the source of the inputs, the labels and the parts.
+        digest: Hash of the source of the inputs, the labels and the parts. It is the same on every machine.
+        inputs_digest: Hash of the inputs as they are in memory, whose last digits may differ between machines. Empty
+            where `digest` determines every bit.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Dataset:
     divided: Tensor
     test: Tensor | None
     digest: str
+    inputs_digest: str = ""
 
     @property
     def shares_test(self) -> bool:
@@ -119,6 +121,7 @@ def make_dataset(
         division.divided.nonzero().flatten(),
         None if division.test is None else division.test.nonzero().flatten(),
         digest.hexdigest()[:16],
+        array_digest(inputs.numpy())[:16],
     )
 
 

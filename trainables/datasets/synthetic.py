@@ -55,6 +55,11 @@ class ClusterDraws:
     digest: str
 
     @property
+    def inputs_digest(self) -> str:
+        """Empty: `digest` determines every bit of the inputs."""
+        return ""
+
+    @property
     def shares_test(self) -> bool:
         """Whether all seeds share one test part: never."""
         return False

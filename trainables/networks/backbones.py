@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.datasets.digests import file_digest
 from trainables.datasets.errors import DatasetError, MissingFilesError
+from trainables.datasets.files.regular import file_digest, read_regular
+from trainables.datasets.files.tensors import load_tensors
 
 FeatureExtractor = Callable[[Iterator[Tensor]], Iterator[Tensor]]
 """Maps batches [B, 3, H, W] to features [B, F] float32, in their order. It may read some batches in advance."""
@@ -21,6 +23,7 @@ FeatureExtractor = Callable[[Iterator[Tensor]], Iterator[Tensor]]
 # These end in a convolution, have auxiliary branches, or have weights for larger images only.
 _UNUSABLE = ("squeezenet1_0", "squeezenet1_1", "googlenet", "inception_v3", "vit_h_14")
 _BATCH = 64
+_LARGEST = 1 << 34  # bytes of a weight file; the largest of torchvision's has 2.6 GB
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")  # parameter names in DenseNet's published files
 
 
@@ -82,20 +85,21 @@ def feature_dim(backbone: str) -> int:
         return _last_linear(get_model(backbone, weights=None))[1].in_features
 
 
-def load_backbone(backbone: str, weights: Path | None) -> torch.nn.Module:
+def load_backbone(backbone: str, weights: Path | None, digest: str | None = None) -> torch.nn.Module:
     """The network that maps [B, 3, H, W] to features [B, F], in evaluation mode.
 
     Args:
         backbone: Its name.
         weights: File with a state dict in torchvision's format, for any number of classes. None keeps the random
             weights, which is enough to measure speed.
+        digest: The SHA-256 that the file had when it was found; None if that does not matter.
 
     Raises:
-        DatasetError: If the file has no such state dict.
+        DatasetError: If the file has no such state dict, or has changed since it was found.
     """
     from torchvision.models import get_model
 
-    state = None if weights is None else _load_state(weights)
+    state = None if weights is None else _load_state(weights, digest)
     model: torch.nn.Module = get_model(backbone, weights=None)
     name, _ = _last_linear(model)
     if state is not None:
@@ -120,11 +124,15 @@ def _last_linear(model: torch.nn.Module) -> tuple[str, torch.nn.Linear]:
     return [(name, layer) for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)][-1]
 
 
-def _load_state(weights: Path) -> dict[str, Tensor]:
+def _load_state(weights: Path, digest: str | None) -> dict[str, Tensor]:
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
+        content = read_regular(weights, _LARGEST)
     except OSError as error:
         raise DatasetError(f"cannot read {weights}: {error.strerror or error}") from None
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise DatasetError(f"{weights} has changed while this session was at work: run the same command again")
+    try:
+        state = load_tensors(content)
     except Exception as error:  # a broken or foreign file may cause any exception
         reason = " ".join(str(error).split())[:120]
         raise DatasetError(f"{weights} is no file of weights, or not one that is safe to load ({reason})") from None

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import pickle
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from trainables.datasets.files.tensors import is_zip, load_tensors
+from trainables.networks.encoders import make_encoder
+from trainables.pack import Pack
 
 Snapshot = dict[str, Any]
 
@@ -52,10 +55,29 @@ def from_bytes(content: bytes, fingerprint: str) -> Snapshot:
     if not intact:
         raise BrokenSnapshotError("this snapshot was cut short or altered, or is of another pack")
     try:
-        snapshot: Snapshot = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        if not is_zip(body):
+            raise ValueError("it is of no format of these snapshots")
+        snapshot: Snapshot = load_tensors(body)
+    except Exception as error:  # a broken or foreign file may cause any exception
         raise BrokenSnapshotError(f"this snapshot cannot be read: {error}") from None
     return snapshot
+
+
+def most_bytes(pack: Pack, input_shape: tuple[int, ...]) -> int:
+    """More bytes than any snapshot of a pack has, and few enough to be read.
+
+    It holds for each member the parameters and two means of their gradients, a hundred metrics of each epoch at most,
+    and a sketch.
+
+    Args:
+        pack: The pack.
+        input_shape: Shape of a sample of its dataset.
+    """
+    structure, members = pack.structure, len(pack.members)
+    encoder = make_encoder(structure.encoder, input_shape, structure.embedding_dim)
+    parameters = sum(values.numel() for values in encoder.initialise(torch.Generator()).values())
+    history = 100 * (structure.epochs + 1) * (8 * members + 64)
+    return 2 * (3 * 4 * parameters * members + history) + (members << 16) + (1 << 18)
 
 
 def to_device(tensors: Mapping[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -39,7 +40,7 @@ def test_what_nobody_goes_on_from_is_cleared(folder: CheckpointFolder) -> None:
     gone = {"older": fingerprint(["k3"], "0.9+b", "data"), "recorded": fingerprint(["k4", "k5"], "1.0+a", "data")}
     for name, of in {**kept, **gone}.items():
         folder.write(name, to_bytes({"epoch": 1}, of))
-    (folder.path / ".current.0123").write_bytes(b"half")
+    (folder.path / f".current.{'0' * 32}.partial").write_bytes(b"half")
     folder.write("odd", b"what nobody can tell the code of")
     folder.clear("1.0+a", done={"k5", "k6"})
     assert {path.name for path in folder.path.iterdir()} == {"current", "odd"}
@@ -71,9 +72,9 @@ def test_storage_that_raises_what_it_likes_has_nothing_begun_and_loses_nothing(
     content = to_bytes({"epoch": 1}, fingerprint(["k1"], "0.9", "data"))
     folder.write("pack", content)
     assert folder.interrupted_packs("0.9") == [["k1"]]
-    for broken in ("open", "glob"):
+    for broken in ("read_start", "list_files"):
         with monkeypatch.context() as patch:
-            patch.setattr(type(folder.path if broken == "glob" else folder.path.fs), broken, _raise)
+            patch.setattr(f"analysis.store.files.{broken}", _raise)
             assert folder.interrupted_packs("0.9") == []
             folder.clear("1.0", done=())
         assert folder.read("pack") == content
@@ -83,6 +84,42 @@ def test_storage_that_raises_what_it_likes_has_nothing_begun_and_loses_nothing(
 
 def _raise(*arguments: object, **options: object) -> None:
     raise RuntimeError("Session is closed")
+
+
+def test_a_folder_of_snapshots_that_is_a_link_loses_no_file(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in (".bashrc", ".netrc", "snapshot"):
+        (home / name).write_bytes(to_bytes({"epoch": 1}, fingerprint(["k1"], "0.9", "data")))
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "checkpoints").symlink_to(home)
+    folder = CheckpointFolder(UPath(tmp_path / "s" / "checkpoints"), 30.0)
+    folder.clear("1.0", done=())
+    folder.write("snapshot", b"theirs")
+    folder.remove("snapshot")
+    assert folder.interrupted_packs("0.9") == []
+    assert folder.read("snapshot") is None
+    assert sorted(path.name for path in home.iterdir()) == [".bashrc", ".netrc", "snapshot"]
+    assert b"theirs" not in (home / "snapshot").read_bytes()
+
+
+def test_files_of_others_among_the_snapshots_stay(folder: CheckpointFolder) -> None:
+    folder.write("pack", to_bytes({"epoch": 1}, fingerprint(["k1"], "0.9", "data")))
+    for name in (".bashrc", ".netrc"):
+        (folder.path / name).write_text("mine")
+    folder.clear("1.0", done=())
+    assert sorted(path.name for path in folder.path.iterdir()) == [".bashrc", ".netrc"]
+
+
+def test_a_snapshot_that_is_too_long_or_no_file_is_not_read(folder: CheckpointFolder) -> None:
+    folder.write("pack", b"content")
+    assert folder.read("pack", 7) == b"content"
+    assert folder.read("pack", 6) is None
+    (folder.path / "zero").symlink_to("/dev/zero")
+    os.mkfifo(str(folder.path / "fifo"))
+    assert folder.read("zero", 100) is None
+    assert folder.read("fifo", 100) is None
+    assert folder.interrupted_packs("1.0") == []
 
 
 def test_a_worker_that_does_not_see_the_study_keeps_nothing(tmp_path: Path) -> None:

@@ -89,14 +89,27 @@ def test_a_store_that_does_not_answer_is_one_line(
     assert line.startswith("error: s3://absent/results/s: Could not connect to the endpoint")
 
 
+def test_the_probe_of_a_folder_writes_through_no_link(tmp_path: Path) -> None:
+    (tmp_path / "private").write_text("mine")
+    folder = study_folder(tmp_path / "results", "s")
+    folder.mkdir(parents=True)
+    (folder / f".writable.{os.getpid()}").symlink_to(tmp_path / "private")
+    check_storage(folder)
+    assert (tmp_path / "private").read_text() == "mine"
+    (tmp_path / "results" / "linked").symlink_to(tmp_path)
+    with pytest.raises(StudyError, match=r"linked is a link, which is not followed in a study's folder\): choose"):
+        check_storage(study_folder(tmp_path / "results", "linked"))
+
+
 def test_what_killed_sessions_began_is_cleared_and_what_is_being_written_stays(tmp_path: Path) -> None:
-    old = ["records/.a.parquet.0f.partial", "report/.report.md.0f.partial", "report/figures/.x.svg.0f.partial"]
-    old.append(".writable.12")
-    kept = ["records/a.parquet", "report/report.md", "report/.report.html.0e.partial", ".lock"]
+    begun = [f"{name}.{'0f' * 16}.partial" for name in ("records/.a.parquet", "report/.report.md", "report/figures/.x")]
+    old = [*begun, ".writable.12", f".writable.{'0e' * 16}"]
+    fresh = f"report/.report.html.{'0e' * 16}.partial"
+    kept = ["records/a.parquet", "report/report.md", fresh, ".lock", "report/.mine.partial"]
     for name in (*old, *kept):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    for name in old:
+    for name in (*old, "report/.mine.partial"):
         os.utime(tmp_path / name, (0, 0))
     clear_half_made(tmp_path)
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
@@ -105,7 +118,7 @@ def test_what_killed_sessions_began_is_cleared_and_what_is_being_written_stays(t
 def test_what_is_half_made_at_a_remote_address_is_cleared_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("study.storage.folder._HALF_MADE_SECONDS", -1.0)
     folder = UPath("memory://a-study-with-partials")
-    for name in (".a.parquet.0f.partial", "a.parquet"):
+    for name in (f".a.parquet.{'0f' * 16}.partial", "a.parquet"):
         (folder / "records" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "records" / name).write_bytes(b"x")
     clear_half_made(folder)

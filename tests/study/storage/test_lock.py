@@ -265,3 +265,8 @@ def test_two_sessions_on_one_study_are_one_too_many(tmp_path: Path) -> None:
     assert status == 2
     assert "is at work on" in errors
     first.kill()
+
+
+def test_no_more_is_read_of_a_lease_than_one_has(folder: UPath) -> None:
+    folder.fs.pipe_file((folder / ".lease.json").path, b"x" * (1 << 20))
+    assert len(lock._read(folder / ".lease.json") or b"") == 1 << 16

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -83,3 +84,46 @@ def test_a_process_killed_while_writing_leaves_nothing_that_is_read(tmp_path: Pa
 
 def test_duplicates_are_the_positions_of_one_digest() -> None:
     assert find_duplicates(["x", "y", "x", "z", "y", "x"]) == [[0, 2, 5], [1, 4]]
+
+
+@pytest.mark.parametrize("twins", [[[0, 4]], [[-1, 0]], [[0, 0]], [[0, 1], [1, 2]], [[0.5, 1]], [["0", 1]], 7, [7]])
+def test_an_entry_whose_duplicates_cannot_be_is_made_again(tmp_path: Path, twins: object) -> None:
+    folder = entry_folder(tmp_path, "birds", {})
+    load_or_make(folder, make)
+    about = json.loads((folder / "about.json").read_text())
+    (folder / "about.json").write_text(json.dumps({**about, "twins": twins}))
+    assert read_entry(folder) is None
+    assert load_or_make(folder, make).duplicates == [[0, 2]]
+
+
+@pytest.mark.parametrize("name", ["inputs.npy", "about.json"])
+@pytest.mark.parametrize("kind", ["fifo", "zero", "deep"])
+def test_an_entry_of_odd_files_is_made_again(tmp_path: Path, name: str, kind: str) -> None:
+    folder = entry_folder(tmp_path, "birds", {})
+    load_or_make(folder, make)
+    (folder / name).unlink()
+    if kind == "fifo":
+        os.mkfifo(folder / name)
+    elif kind == "zero":
+        (folder / name).symlink_to("/dev/zero")
+    else:
+        (folder / name).write_text("[" * 100_000)
+    assert read_entry(folder) is None
+    assert torch.equal(load_or_make(folder, make).inputs, INPUTS)
+
+
+def test_a_size_that_is_only_claimed_takes_no_memory(tmp_path: Path) -> None:
+    folder = entry_folder(tmp_path, "birds", {})
+    load_or_make(folder, make)
+    with (folder / "inputs.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"shape": (1 << 40, 3), "fortran_order": False, "descr": "|u1"})
+    assert read_entry(folder) is None
+
+
+def test_inputs_that_were_read_do_not_change_with_their_file(tmp_path: Path) -> None:
+    folder = entry_folder(tmp_path, "birds", {})
+    entry = load_or_make(folder, make)
+    with (folder / "inputs.npy").open("r+b") as file:
+        file.seek(-24, os.SEEK_END)
+        file.write(b"x" * 24)
+    assert torch.equal(entry.inputs, INPUTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from trainables.datasets.downloads import DownloadError, download_dataset, fetch_archive, unpack
+from trainables.datasets.downloads import DownloadError, download_dataset, fetch_archive
 
 
 def archive(path: Path, name: str) -> str:
@@ -44,11 +45,20 @@ def test_an_archive_is_downloaded_completely_and_checked(tmp_path: Path, address
     assert not (tmp_path / "other" / "CUB").exists()
 
 
-def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path) -> None:
-    archive(tmp_path / "evil.tgz", "../outside.txt")
-    with pytest.raises(tarfile.TarError):
-        unpack(tmp_path / "evil.tgz", tmp_path / "inside")
-    assert not (tmp_path / "outside.txt").exists()
+def test_an_archive_that_is_exchanged_after_its_check_is_not_unpacked(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = archive(tmp_path / "birds.tgz", "CUB/images.txt")
+    archive(tmp_path / "evil.tgz", "CUB/evil.txt")
+
+    def download(url: str, root: str, md5: str) -> None:
+        Path(root).mkdir()
+        shutil.copy(tmp_path / "evil.tgz", Path(root) / "birds.tgz")
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", download)
+    with pytest.raises(RuntimeError, match="has changed since"):
+        fetch_archive(f"{address}/birds.tgz", digest, tmp_path / "root")
+    assert [path.name for path in (tmp_path / "root").iterdir()] == ["birds.tgz"]
 
 
 def test_a_download_that_fails_says_why(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from scipy.io import savemat
 from torchvision.datasets import ImageFolder, StanfordCars
 
 from tests.trainables.images import SAMPLES, needs_samples, save
@@ -43,6 +47,8 @@ def test_cub200_is_read_in_its_official_layout(cub: Path) -> None:
         ("images.txt", "7 001.A/x.jpg\n9 001.A/gone.jpg\n12 002.B/x.jpg\n30 002.B/z.jpg\n", "gone.jpg is listed in"),
         ("train_test_split.txt", "7\n", "train_test_split.txt, line 1"),
         ("classes.txt", None, "cannot read"),
+        ("images.txt", "7 ../../x.jpg\n9 001.A/y.jpg\n12 002.B/x.jpg\n30 002.B/z.jpg\n", "lists '../../x.jpg', "),
+        ("images.txt", "7 /etc/x.jpg\n9 001.A/y.jpg\n12 002.B/x.jpg\n30 002.B/z.jpg\n", "lists '/etc/x.jpg', "),
     ],
 )
 def test_a_list_that_does_not_fit_the_images_is_named(cub: Path, file: str, content: str | None, expected: str) -> None:
@@ -81,6 +87,74 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     save(tmp_path / "alone" / "one.png", 0)
     with pytest.raises(DatasetError, match="class 'alone' needs at least 2 images, it has 1"):
         list_image_folder(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "zero", "folder", "dangling"])
+def test_what_is_no_regular_file_among_images_is_named(tmp_path: Path, kind: str) -> None:
+    for number in range(2):
+        save(tmp_path / "a" / f"{number}.jpg", number)
+    odd = tmp_path / "a" / "odd.jpg"
+    if kind == "fifo":
+        os.mkfifo(odd)
+    elif kind == "folder":
+        odd.mkdir()
+    else:
+        odd.symlink_to("/dev/zero" if kind == "zero" else "/absent")
+    with pytest.raises(DatasetError, match=r"odd\.jpg is no regular file"):
+        list_image_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", [b"a/\xff.jpg", b"\xff/a.jpg"])
+def test_a_name_that_is_no_utf8_is_one_line(tmp_path: Path, name: bytes) -> None:
+    save(tmp_path / "a" / "0.jpg", 0)
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x")
+    with pytest.raises(DatasetError, match=r"holds b'.*xff.*', a name that is no UTF-8: rename it") as raised:
+        list_image_folder(tmp_path)
+    str(raised.value).encode()
+
+
+def cars(root: Path, **changed: Any) -> Path:
+    """Two classes of two images each way, in torchvision's layout; some variables are replaced."""
+    rows = np.zeros((1, 4), dtype=[("class", object), ("fname", object)])
+    for number in range(4):
+        rows[0, number] = (np.uint8(number % 2 + 1), f"{number}.jpg")
+        for folder in ("cars_train", "cars_test"):
+            save(root / folder / f"{number}.jpg", number)
+    names = np.array([["AM General", "Acura"]], dtype=object)
+    (root / "devkit").mkdir()
+    savemat(root / "devkit" / "cars_meta.mat", {"class_names": names})
+    savemat(root / "cars_test_annos_withlabels.mat", {"annotations": rows})
+    savemat(root / "devkit" / "cars_train_annos.mat", {"annotations": rows, **changed})
+    return root
+
+
+def test_cars196_is_read_in_torchvisions_layout(tmp_path: Path) -> None:
+    listing = list_cars196(cars(tmp_path))
+    assert listing.classes == ("AM General", "Acura")
+    assert listing.labels == (0, 1) * 4
+    assert [str(path.relative_to(tmp_path)) for path in listing.images[:2]] == ["cars_train/0.jpg", "cars_train/1.jpg"]  # type: ignore[union-attr]
+    assert listing.test == (False,) * 4 + (True,) * 4
+
+
+def rows(**fields: Any) -> Any:
+    table = np.zeros((1, 2), dtype=[(name, object) for name in fields])
+    table[0, :] = tuple(fields.values())
+    return table
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        *(rows(fname="0.jpg"), rows(**{"class": 1}), rows(**{"class": "1", "fname": "0.jpg"}), 7, "text"),
+        *(np.zeros((1, 3)), rows(**{"class": 1, "fname": "../../0.jpg"}), rows(**{"class": 3, "fname": "0.jpg"})),
+    ],
+)
+def test_annotations_without_what_they_need_are_one_line(tmp_path: Path, annotations: Any) -> None:
+    with pytest.raises(DatasetError, match=r"cars_train_annos\.mat (is not the annotation|gives|lists)") as raised:
+        list_cars196(cars(tmp_path, annotations=annotations))
+    assert "\n" not in str(raised.value)
 
 
 @needs_samples

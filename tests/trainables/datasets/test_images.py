@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,52 @@ def test_a_broken_image_is_named(tmp_path: Path, content: bytes | None) -> None:
     broken.write_bytes(broken.read_bytes()[:500] if content is None else content)
     with pytest.raises(DatasetError, match=r"broken\.jpg is broken or no image"):
         decode_images(list_image_folder(tmp_path), 8)
+
+
+class StartedError(BaseException):
+    """A program was started."""
+
+
+@pytest.mark.parametrize("kind", ["EPS", "TIFF", "GIF", "PPM", "ICO"])
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_an_image_of_a_kind_that_its_suffix_does_not_mean_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, suffix: str
+) -> None:
+    def started(*_: object, **options: object) -> None:
+        raise StartedError
+
+    monkeypatch.setattr("subprocess.Popen", started)
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", "gs")
+    save(tmp_path / "a" / "fine.jpg", 1)
+    Image.new("RGB", (20, 20)).save(tmp_path / "a" / f"odd.{suffix}", format=kind)
+    with pytest.raises(DatasetError, match=rf"odd\.{suffix} is broken or no image"):
+        decode_images(list_image_folder(tmp_path), 8)
+
+
+def test_an_image_whose_suffix_means_another_known_kind_is_read(tmp_path: Path) -> None:
+    for name, kind in (("a.jpg", "PNG"), ("b.png", "JPEG"), ("c.bmp", "WEBP"), ("d.jpg", "MPO")):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        Image.new("RGB", (20, 20)).save(tmp_path / "a" / name, format=kind)
+    assert decode_images(list_image_folder(tmp_path), 8)[0].shape == (4, 3, 8, 8)
+
+
+def test_a_decompression_bomb_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    save(tmp_path / "a" / "fine.jpg", 1, size=(5, 5))
+    save(tmp_path / "a" / "bomb.png", 2, size=(50, 50))
+    with pytest.raises(DatasetError, match=r"bomb\.png is broken or no image .*pixels") as raised:
+        decode_images(list_image_folder(tmp_path), 8)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_image_that_becomes_a_fifo_after_the_listing_is_not_waited_for(tmp_path: Path) -> None:
+    for number in range(2):
+        save(tmp_path / "a" / f"{number}.jpg", number)
+    listing = list_image_folder(tmp_path)
+    (tmp_path / "a" / "1.jpg").unlink()
+    os.mkfifo(tmp_path / "a" / "1.jpg")
+    with pytest.raises(DatasetError, match=r"1\.jpg is no regular file"):
+        decode_images(listing, 8)
 
 
 def test_many_threads_give_the_same_pixels_as_one(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,6 +81,38 @@ def test_a_cifar10_file_that_is_not_the_published_one_is_never_opened(cifar: Pat
     (cifar / "data_batch_3").unlink()
     with pytest.raises(MissingFilesError, match="data_batch_3"):
         list_official("cifar10", cifar.parent)
+
+
+def test_a_cifar10_file_that_is_exchanged_after_its_check_is_not_loaded(
+    cifar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evil = b"cos\nsystem\n(S'touch " + os.fsencode(cifar / "ran") + b"'\ntR."
+    really = hashlib.md5
+
+    def check_and_exchange(content: bytes, **options: bool) -> Any:
+        for path in cifar.iterdir():
+            path.write_bytes(evil)
+        return really(content, **options)
+
+    before = {path.name: path.read_bytes() for path in cifar.iterdir()}
+    monkeypatch.setattr("hashlib.md5", check_and_exchange)
+    with pytest.raises(DatasetError, match="is not the published file"):
+        list_official("cifar10", cifar.parent)
+    assert not (cifar / "ran").exists()
+    monkeypatch.undo()
+    assert (cifar / "batches.meta").read_bytes() == evil != before["batches.meta"]
+
+
+def test_a_cifar10_file_of_the_published_digest_runs_no_code_either(
+    cifar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evil = b"cos\nsystem\n(S'touch " + os.fsencode(cifar / "ran") + b"'\ntR."
+    (cifar / "data_batch_1").write_bytes(evil)
+    published = [["data_batch_1", hashlib.md5(evil).hexdigest()]]
+    monkeypatch.setattr(CIFAR10, "train_list", published)
+    with pytest.raises(DatasetError, match=r"data_batch_1 is broken \(it names os\.system"):
+        list_official("cifar10", cifar.parent)
+    assert not (cifar / "ran").exists()
 
 
 def test_broken_mnist_files_are_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,28 @@ def test_a_file_that_is_no_state_dict_is_refused_unopened(tmp_path: Path, conten
     with pytest.raises(DatasetError, match=r"w\.pth (is no file of weights|holds no state dict)") as caught:
         load_backbone("resnet18", path)
     assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_exchanged_after_their_check_are_not_loaded(tmp_path: Path, resnet18: Path) -> None:
+    content = resnet18.read_bytes()
+    path = tmp_path / "w.pth"
+    path.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    load_backbone("resnet18", path, digest)
+    save_weights(path, "resnet18", num_classes=7)
+    with pytest.raises(DatasetError, match=r"w\.pth has changed while this session was at work"):
+        load_backbone("resnet18", path, digest)
+
+
+def test_weights_that_unfold_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    torch.save({"a": torch.zeros(1 << 20)}, tmp_path / "plain.pth")
+    with zipfile.ZipFile(tmp_path / "plain.pth") as plain, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    assert path.stat().st_size < 1 << 16
+    with pytest.raises(DatasetError, match=r"w\.pth is no file of weights, .* parts are compressed"):
+        load_backbone("resnet18", path)
 
 
 def test_weights_are_found_by_name_and_digest(tmp_path: Path, resnet18: Path, monkeypatch: pytest.MonkeyPatch) -> None:

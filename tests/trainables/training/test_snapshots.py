@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import pickle
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,7 +19,7 @@ from tests.trainables.test_invariants import ALONE, DIGITS, OTHERS, points
 from trainables.datasets.registry import load_vectors
 from trainables.pack import Member, Pack
 from trainables.training.loop import train_pack
-from trainables.training.snapshots import BrokenSnapshotError, Snapshot, from_bytes, to_bytes
+from trainables.training.snapshots import BrokenSnapshotError, Snapshot, from_bytes, most_bytes, to_bytes
 
 SHORT = replace(DIGITS, epochs=4, evaluate_every=2)
 TWO_RATES = (ALONE, OTHERS[0], Member(margin=0.3, lr=1e-2, seed=5))
@@ -78,12 +83,47 @@ def test_a_snapshot_of_another_pack_is_never_read() -> None:
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_reading_a_snapshot_runs_no_foreign_code() -> None:
-    import hashlib
-    import json
-    import pickle
+    body = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(SNAPSHOT.partition(b"\n")[2])) as plain, zipfile.ZipFile(body, "w") as out:
+        for name in plain.namelist():
+            out.writestr(name, pickle.dumps(print, 2) if name.endswith("data.pkl") else plain.read(name))
+    with pytest.raises(BrokenSnapshotError, match="cannot be read: it holds more than tensors"):
+        from_bytes(forged(body.getvalue()), "pack")
 
-    body = pickle.dumps(print)
+
+def forged(body: bytes) -> bytes:
+    """A snapshot whose digest is right: everything that it is made of is known to who may write the storage."""
     digest = hashlib.sha256(b"pack\n" + body).hexdigest()
-    forged = json.dumps({"fingerprint": "pack", "digest": digest}).encode() + b"\n" + body
-    with pytest.raises(BrokenSnapshotError, match="cannot be read"):
-        from_bytes(forged, "pack")
+    return json.dumps({"fingerprint": "pack", "digest": digest}).encode() + b"\n" + body
+
+
+def test_a_small_snapshot_that_unfolds_to_a_large_one_is_never_read() -> None:
+    plain, packed = io.BytesIO(), io.BytesIO()
+    torch.save({"epoch": 1, "parameters": torch.zeros(1 << 22)}, plain)
+    with zipfile.ZipFile(plain) as archive, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as out:
+        for name in archive.namelist():
+            out.writestr(name, archive.read(name))
+    assert len(packed.getvalue()) < 1 << 17
+    with pytest.raises(BrokenSnapshotError, match="cannot be read: its parts are compressed"):
+        from_bytes(forged(packed.getvalue()), "pack")
+
+
+def test_a_snapshot_in_the_format_of_old_versions_is_never_read() -> None:
+    old = io.BytesIO()
+    torch.save({"epoch": 1}, old, _use_new_zipfile_serialization=False)
+    with pytest.raises(BrokenSnapshotError, match="no format of these snapshots"):
+        from_bytes(forged(old.getvalue()), "pack")
+
+
+def test_a_snapshot_of_a_pack_is_shorter_than_what_its_pack_can_need() -> None:
+    for members in (TWO_RATES, TWO_RATES[:1]):
+        pack = Pack(replace(SHORT, epochs=30, evaluate_every=1), members)
+        sizes: list[int] = []
+
+        def on_epoch(epoch: int, snapshot: Callable[[], Snapshot], sizes: list[int] = sizes) -> None:
+            sizes.append(len(to_bytes(snapshot(), "pack")))
+
+        dataset = load_vectors("digits")
+        train_pack(pack, dataset, on_epoch=on_epoch)
+        most = most_bytes(pack, dataset.input_shape)
+        assert max(sizes) < most < 100 * max(sizes)
