@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.plain_text import name_text
 from analysis.store.mlflow_client import reason
-from analysis.store.records import BrokenRecordError, PackRecord, records_folder
+from analysis.store.records import BrokenRecordError, ConflictingRecordsError, PackRecord, records_folder
 from study.config.model import StudyConfig
 from study.data.preparation import BackboneRunner, is_prepared, prepare
 from study.data.sources import DatasetsError, EncodedDataset, find_datasets
@@ -19,6 +20,8 @@ from trainables.datasets.errors import DatasetError
 from trainables.datasets.synthetic import AnyDataset
 from trainables.pack import DatasetKey
 from trainables.provenance import code_version
+
+UNKNOWN = "unknown"  # of a record that does not say
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,8 @@ def _read_records(config: StudyConfig) -> tuple[list[PackRecord], list[str]]:
                 warnings.append(str(record))
             else:
                 records.append(record)
+    except ConflictingRecordsError as error:
+        raise StudyError(str(error)) from None
     except OSError as error:
         folder = study_folder(config.storage, config.name)
         raise StudyError(f"--storage: cannot read {folder} ({error.strerror or reason(error)})") from None
@@ -146,7 +151,9 @@ def _read_records(config: StudyConfig) -> tuple[list[PackRecord], list[str]]:
 
 
 def _version_warnings(records: list[PackRecord], done: set[str]) -> list[str]:
-    versions = {run.tags["code_version"] for record in records for run in record.runs if run.key in done}
+    versions = {
+        name_text(run.tags.get("code_version", UNKNOWN)) for record in records for run in record.runs if run.key in done
+    }
     current = code_version()
     if not versions - {current}:
         return []
@@ -162,9 +169,10 @@ def _check_recorded_data(state: StudyState, datasets: Mapping[DatasetKey, AnyDat
     for record in state.records:
         for run in record.runs:
             dataset = dataset_of.get(run.key)
-            if dataset is not None and run.tags["data_digest"] != dataset.digest:
+            recorded = run.tags.get("data_digest", UNKNOWN)
+            if dataset is not None and recorded != dataset.digest:
                 raise StudyError(
                     f"the data of {dataset.name!r} are not those of the recorded runs, or seeds draw and divide "
-                    f"them in another way (digest {dataset.digest}, recorded {run.tags['data_digest']}): give this "
-                    "study another --name"
+                    f"them in another way (digest {dataset.digest}, recorded {name_text(recorded)}): "
+                    "give this study another --name"
                 )

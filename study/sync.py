@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from analysis.masking import hidden
 from analysis.report.files import report_folder
-from analysis.store.mlflow_client import without_passwords
-from analysis.store.records import BrokenRecordError, records_folder
+from analysis.store.records import BrokenRecordError, ConflictingRecordsError, records_folder
 from study.config.model import ConfigError, StudyConfig, environment, load_config
 from study.recording.mlflow_connection import connect_mlflow
 from study.recording.mlflow_sink import TrackingError
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LockedError as error:
         print(f"error: {error} is at work on {folder}: MLflow is filled when it ends", file=sys.stderr)
         return 2
-    except (ConfigError, TrackingError, OSError) as error:
+    except (ConfigError, ConflictingRecordsError, TrackingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -48,6 +48,7 @@ def fill(config: StudyConfig) -> str:
     Raises:
         TrackingError: If MLflow does not answer or fails. What it lacks can be written later.
         OSError: If the study cannot be read.
+        ConflictingRecordsError: If two records hold different results of one run.
     """
     sink = connect_mlflow(config)
     runs, broken = 0, 0
@@ -69,7 +70,7 @@ def fill(config: StudyConfig) -> str:
     report = report_folder(config.storage, config.name)
     if is_folder(report):
         sink.log_report(report)
-    return f"MLflow at {without_passwords(config.mlflow_uri)} holds the {runs} recorded runs of {config.name!r}" + (
+    return f"MLflow at {hidden(config.mlflow_uri)} holds the {runs} recorded runs of {config.name!r}" + (
         f"; {broken} broken records were left out" if broken else ""
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from analysis.parameters import PARAMETERS
-from analysis.store.records import RunDescription
+from analysis.store.record_schema import RunDescription
 from study.planning.grid import Run, run_params
 
 _SHOWN = 4  # values of a parameter

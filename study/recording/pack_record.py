@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.store.records import PackRecord, RunDescription
+from analysis.store.record_schema import RunDescription
+from analysis.store.records import PackRecord
 from analysis.store.stored_runs import TestPart
 from study.planning.grid import run_params
 from study.planning.packing import PlannedPack
