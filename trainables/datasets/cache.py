@@ -86,8 +86,10 @@ def read_entry(folder: Path) -> CacheEntry | None:
         if array_digest(array) != about["digest"]:
             return None
         duplicates = [[int(position) for position in group] for group in about["twins"]]
+        if not all(0 <= position < len(array) for group in duplicates for position in group):
+            return None
         return CacheEntry(torch.from_numpy(array), duplicates, str(about["content"]))
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError):
         return None
 
 

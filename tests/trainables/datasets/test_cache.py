@@ -83,3 +83,13 @@ def test_a_process_killed_while_writing_leaves_nothing_that_is_read(tmp_path: Pa
 
 def test_duplicates_are_the_positions_of_one_digest() -> None:
     assert find_duplicates(["x", "y", "x", "z", "y", "x"]) == [[0, 2, 5], [1, 4]]
+
+
+@pytest.mark.parametrize("twins", ["[[0, 4]]", "[[-1, 0]]", "[[0, 1e999]]", "[" * 100_000])
+def test_an_entry_whose_twins_are_no_images_of_it_is_made_again(tmp_path: Path, twins: str) -> None:
+    folder = entry_folder(tmp_path, "birds", {})
+    load_or_make(folder, make)
+    about = folder / "about.json"
+    about.write_text(about.read_text().replace("[[0, 2]]", twins.replace("1e999", "Infinity")))
+    assert read_entry(folder) is None
+    assert load_or_make(folder, make).duplicates == [[0, 2]]
