@@ -10,7 +10,9 @@ import contextlib
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
 from typing import Any, TextIO, cast
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -53,6 +55,12 @@ def learn(*addresses: object) -> None:
                 _known.update(each for each in (form, repr(form)[1:-1]) if len(each.strip()) >= _SHORTEST)
 
 
+def with_scheme(address: object) -> str:
+    """An address whose scheme was left out, as in ``me:password@host:6379``, in the form in which it can be learnt."""
+    text = str(address)
+    return text if "://" in text or "@" not in text else f"ray://{text}"
+
+
 def learn_environment(variables: Mapping[str, str] = os.environ) -> None:
     """Has the secrets masked that stores and Ray take from the environment."""
     learn(*(variables[name] for name in _ADDRESSES if name in variables))
@@ -75,6 +83,11 @@ def hidden(text: str) -> str:
     """A text without the secrets of addresses, neither those that were learnt nor those that can be recognised."""
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, MASK)
+    return hidden_in_addresses(text)
+
+
+def hidden_in_addresses(text: str) -> str:
+    """A text without what can be recognised as a secret: for what must stay the same whatever secrets were learnt."""
     if "://" in text:
         text = _USERINFO.sub(_masked_user, text)
     return _PARAMETER.sub(rf"\1\2\3{MASK}", text) if "=" in text else text
@@ -136,6 +149,10 @@ class _Guarded:
         return getattr(self._stream, name)
 
 
+def _say_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    _Guarded(sys.stderr).write("".join(traceback.format_exception(kind, error, trace)))
+
+
 @contextlib.contextmanager
 def guarded_output(arguments: Iterable[str]) -> Iterator[None]:
     """Guards standard output and standard error while a command runs, and learns the secrets that it is given.
@@ -146,6 +163,7 @@ def guarded_output(arguments: Iterable[str]) -> Iterator[None]:
     learn_environment()
     for argument in arguments:
         learn(argument, argument.partition("=")[2])
+    sys.excepthook = _say_error  # an error that nobody catches is said when this block has ended
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast(TextIO, _Guarded(stream)) for stream in before)
     try:

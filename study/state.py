@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.plain_text import name_text
+from analysis.plain_text import message_text, name_text
 from analysis.store.mlflow_client import reason
 from analysis.store.records import BrokenRecordError, ConflictingRecordsError, PackRecord, records_folder
 from study.config.model import StudyConfig
@@ -112,10 +112,11 @@ def prepare_datasets(
     try:
         datasets, warnings = prepare([*to_train, *cached], config.cache, config.synthetic, runner)
     except DatasetError as error:
-        raise StudyError(str(error)) from None
+        raise StudyError(message_text(error)) from None
+    warnings = [message_text(warning) for warning in warnings]
     warnings += [
-        f"{dataset.dataset} ({dataset.encoder}) was not compared with the data of its recorded runs: it is not in "
-        f"{config.cache}, or its files have changed since"
+        f"{name_text(dataset.dataset)} ({dataset.encoder}) was not compared with the data of its recorded runs: "
+        f"it is not in {config.cache}, or its files have changed since"
         for dataset in others
         if dataset not in cached
     ]
@@ -172,7 +173,7 @@ def _check_recorded_data(state: StudyState, datasets: Mapping[DatasetKey, AnyDat
             recorded = run.tags.get("data_digest", UNKNOWN)
             if dataset is not None and recorded != dataset.digest:
                 raise StudyError(
-                    f"the data of {dataset.name!r} are not those of the recorded runs, or seeds draw and divide "
-                    f"them in another way (digest {dataset.digest}, recorded {name_text(recorded)}): "
+                    f"the data of '{name_text(dataset.name)}' are not those of the recorded runs, or seeds draw and "
+                    f"divide them in another way (digest {dataset.digest}, recorded {name_text(recorded)}): "
                     "give this study another --name"
                 )

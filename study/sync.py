@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from analysis.masking import hidden
+from analysis.masking import guarded_output, hidden
 from analysis.report.files import report_folder
 from analysis.store.records import BrokenRecordError, ConflictingRecordsError, records_folder
 from study.config.model import ConfigError, StudyConfig, environment, load_config
@@ -18,6 +18,11 @@ from study.storage.lock import LockedError, only_session
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fills MLflow and returns the exit status: 0, or 2 with a line about the error."""
+    with guarded_output(sys.argv[1:] if arguments is None else arguments):
+        return _sync(arguments)
+
+
+def _sync(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m study.sync", description="Fills MLflow from a study's records.")
     parser.add_argument("--name", required=True, help="of the study")
     parser.add_argument("--storage", help="folder or address of the records (default: results)")

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from analysis.masking import hidden
 from analysis.plain_text import message_text, name_text
 from study.config.per_loss import EVERY
 from trainables.datasets.synthetic import SyntheticOptions
@@ -53,7 +54,7 @@ def one_line(
     message = message.replace("a valid tuple", "a list")
     given = first["input"]
     shown = "" if first["type"] == "value_error" else f" (got {name_text(_short(given), _LONGEST_VALUE)})"
-    return message_text(f"{place}{message[0].lower()}{message[1:]}{shown}")
+    return message_text(hidden(f"{place}{message[0].lower()}{message[1:]}{shown}"))
 
 
 def _short(value: object) -> str:

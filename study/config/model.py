@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from upath import UPath
 
 from analysis.limits import LimitsError
+from analysis.masking import learn, with_scheme
 from analysis.metrics import metrics_with
 from analysis.plain_text import name_text
 from analysis.store.loading import is_study_name
@@ -34,6 +36,7 @@ _LONGEST_PATH = 400  # characters of what a message shows
 LIST_OPTIONS = ("datasets", "encoder", "weights", "losses", "miners", "margins", "lrs", "seeds", "synthetic", "rope")
 # The fields of which each loss may have its own values.
 PER_LOSS = ("miners", "margins", "lrs")
+_ADDRESSES = ("tracking_uri", "storage", "address")
 _ENVIRONMENT = {"tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}  # fields and their variables
 HOME = Path("~/.cache/contrastive-or-triplet")
 
@@ -247,6 +250,7 @@ def load_config(
     if file is not None:
         own.update({"name": file.stem, **_read_yaml(file)})
     own.update(options)
+    learn(*(with_scheme(own[name]) for name in _ADDRESSES if isinstance(own.get(name), (str, Path, UPath))))
     try:
         return StudyConfig.model_validate({"name": base, **_of_losses(PRESETS / f"{base}.yaml", own), **own})
     except ValidationError as error:

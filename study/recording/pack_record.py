@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.masking import hidden_in_addresses
 from analysis.store.record_schema import RunDescription
 from analysis.store.records import PackRecord
 from analysis.store.stored_runs import TestPart
@@ -51,7 +52,8 @@ def make_record(
     for member, run in enumerate(pack.runs):
         diverged = history.diverged[member]
         diverged_text = "false" if diverged is None else f"epoch {diverged}"
-        tags = {"pack": pack.name, **asdict(provenance), "diverged": diverged_text}
+        known = {name: hidden_in_addresses(value) for name, value in asdict(provenance).items()}
+        tags = {"pack": pack.name, **known, "diverged": diverged_text}
         sketch = history.sketches[member] if run.member.seed == sketched_seed and diverged is None else None
         descriptions.append(RunDescription(run.key, run_params(run), tags, _rounded(sketch) if sketch else None))
         for metric, epoch, value in history.points(member):
