@@ -13,7 +13,8 @@ Reading order:
     `report`: all of it as HTML, Markdown and text.
 
 Imports go one way: report > conclusions > comparison > statistics; report > store. Every module may import `metrics`
-and `parameters`. Nothing imports `study`, `trainables`, PyTorch or Ray.
+and `parameters`, and what treats texts, secrets and limits: `plain_text`, `masking`, `limits`, `yaml_file`. Nothing
+imports `study`, `trainables`, PyTorch or Ray.
 """
 
 from __future__ import annotations

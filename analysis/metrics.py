@@ -125,3 +125,25 @@ _LIMITS: dict[Scale, tuple[float, float, str]] = {
     "log": (1.0, math.inf, "a finite factor above 1 (1.2 is a fifth more)"),
     "epochs": (0.0, math.inf, "a finite number of epochs above 0"),
 }
+
+
+def metric_range(column: str) -> tuple[float, float]:
+    """Between which values a recorded metric lies, in any part and as a mean over the epochs; infinite where unknown.
+
+    Examples:
+        >>> metric_range("val/map_at_r"), metric_range("train/loss_decay_epochs"), metric_range("train/loss")
+        ((0.0, 1.0), (0.0, inf), (-inf, inf))
+    """
+    return _RANGES.get(_root(column), (-math.inf, math.inf))
+
+
+def _root(column: str) -> str:
+    return column.rpartition("/")[2].removesuffix("_mean")
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    **{_root(metric.column): (0.0, 1.0 if metric.scale == "share" else math.inf) for metric in METRICS},
+    **{_root(metric.censored_by): (0.0, 1.0) for metric in METRICS if metric.censored_by is not None},
+    "collapsed_epoch": (0.0, math.inf),
+    "satisfied_epoch": (0.0, math.inf),
+}

@@ -19,10 +19,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0; 1 if runs failed; 2 if the study could not start or go on; 130 or 143 if it was stopped by Ctrl-C or SIGTERM.
     """
+    with contextlib.ExitStack() as guard:
+        return _guarded(arguments, guard)
+
+
+def _guarded(arguments: Sequence[str] | None, guard: contextlib.ExitStack) -> int:
     terminated = threading.Event()
     try:
         with _sigterm_as_ctrl_c(terminated):
-            status = _run(arguments)
+            status = _run(arguments, guard)
         # Where Ray's processes got the signal too, their deaths may have come first, and taken its place.
         return _stopped(143) if terminated.is_set() else status
     except StudyError as error:
@@ -38,9 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error}; what is recorded stays: mend that, and run the same command again")
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, guard: contextlib.ExitStack) -> int:
     check_address_space()
     # What takes seconds to import is imported when all that can be said before is said.
+    from analysis.masking import guarded_output
+
+    guard.enter_context(guarded_output(sys.argv[1:] if arguments is None else arguments))
     from study.command import read_command
     from study.config.model import ConfigError
 

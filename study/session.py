@@ -14,6 +14,7 @@ from ray.exceptions import RayError
 from ray.tune import TuneError
 from upath import UPath
 
+from analysis.plain_text import message_text
 from analysis.report.build import build_report
 from analysis.report.files import report_folder
 from analysis.store.loading import StudyNotFoundError
@@ -131,7 +132,7 @@ def _show_plan(config: StudyConfig, state: StudyState) -> list[Estimate]:
     try:
         estimates = estimate(packs, state.datasets_to_train, state.unprepared(config.cache))
     except DatasetError as error:  # an image that was read for the measurement is broken
-        raise StudyError(str(error)) from None
+        raise StudyError(message_text(error)) from None
     lines = plan_lines(config, state.runs, len(state.done), len(packs), workers, estimates)
     print("\n".join(lines), flush=True)
     gpu = torch.cuda.is_available() or config.address is not None
@@ -170,7 +171,8 @@ def _ray(config: StudyConfig) -> Iterator[float]:
         with ended_if_head_dies(local):
             yield choose_gpus_per_pack(config.gpus_per_pack, local)
     except ClusterError as error:
-        raise StudyError(f"--address: {error}" if config.address else str(error)) from None
+        text = message_text(error)
+        raise StudyError(f"--address: {text}" if config.address else text) from None
     except (RayError, TuneError) as error:
         raise StudyError(f"Ray failed ({reason(error)}); what is recorded stays: run the same command again") from None
     finally:

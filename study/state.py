@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.plain_text import message_text, name_text
 from analysis.store.mlflow_client import reason
-from analysis.store.records import BrokenRecordError, PackRecord, records_folder
+from analysis.store.records import BrokenRecordError, ConflictingRecordsError, PackRecord, records_folder
 from study.config.model import StudyConfig
 from study.data.cached_inputs import check_cached_inputs
 from study.data.preparation import BackboneRunner, is_prepared, prepare
@@ -22,6 +23,8 @@ from trainables.datasets.synthetic import AnyDataset
 from trainables.networks.encoders import backbone_of
 from trainables.pack import DatasetKey
 from trainables.provenance import code_version
+
+UNKNOWN = "unknown"  # of a record that does not say
 
 
 @dataclass(frozen=True)
@@ -118,10 +121,11 @@ def prepare_datasets(
             if isinstance(loaded, Dataset):
                 check_cached_inputs(encoded, loaded.inputs, config.cache)
     except DatasetError as error:
-        raise StudyError(str(error)) from None
+        raise StudyError(message_text(error)) from None
+    warnings = [message_text(warning) for warning in warnings]
     warnings += [
-        f"{dataset.dataset} ({dataset.encoder}) was not compared with the data of its recorded runs: it is not in "
-        f"{config.cache}, or its files have changed since"
+        f"{name_text(dataset.dataset)} ({dataset.encoder}) was not compared with the data of its recorded runs: "
+        f"it is not in {config.cache}, or its files have changed since"
         for dataset in others
         if dataset not in cached
     ]
@@ -148,6 +152,8 @@ def _read_records(config: StudyConfig) -> tuple[list[PackRecord], list[str]]:
                 warnings.append(str(record))
             else:
                 records.append(record)
+    except ConflictingRecordsError as error:
+        raise StudyError(str(error)) from None
     except OSError as error:
         folder = study_folder(config.storage, config.name)
         raise StudyError(f"--storage: cannot read {folder} ({error.strerror or reason(error)})") from None
@@ -155,7 +161,9 @@ def _read_records(config: StudyConfig) -> tuple[list[PackRecord], list[str]]:
 
 
 def _version_warnings(records: list[PackRecord], done: set[str]) -> list[str]:
-    versions = {run.tags["code_version"] for record in records for run in record.runs if run.key in done}
+    versions = {
+        name_text(run.tags.get("code_version", UNKNOWN)) for record in records for run in record.runs if run.key in done
+    }
     current = code_version()
     if not versions - {current}:
         return []
@@ -188,9 +196,10 @@ def _check_recorded_data(state: StudyState, datasets: Mapping[DatasetKey, AnyDat
     for record in state.records:
         for run in record.runs:
             dataset = dataset_of.get(run.key)
-            if dataset is not None and run.tags["data_digest"] != dataset.digest:
+            recorded = run.tags.get("data_digest", UNKNOWN)
+            if dataset is not None and recorded != dataset.digest:
                 raise StudyError(
-                    f"the data of {dataset.name!r} are not those of the recorded runs, or seeds draw and divide "
-                    f"them in another way (digest {dataset.digest}, recorded {run.tags['data_digest']}): give this "
-                    "study another --name"
+                    f"the data of '{name_text(dataset.name)}' are not those of the recorded runs, or seeds draw and "
+                    f"divide them in another way (digest {dataset.digest}, recorded {name_text(recorded)}): "
+                    "give this study another --name"
                 )

@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from analysis.masking import guarded_output, hidden
 from analysis.report.files import report_folder
-from analysis.store.mlflow_client import without_passwords
-from analysis.store.records import BrokenRecordError, records_folder
+from analysis.store.records import BrokenRecordError, ConflictingRecordsError, records_folder
 from study.config.model import ConfigError, StudyConfig, environment, load_config
 from study.recording.mlflow_connection import connect_mlflow
 from study.recording.mlflow_sink import TrackingError
@@ -19,6 +19,11 @@ from study.storage.lock import LockedError, only_session
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fills MLflow and returns the exit status: 0, or 2 with a line about the error."""
+    with guarded_output(sys.argv[1:] if arguments is None else arguments):
+        return _sync(arguments)
+
+
+def _sync(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m study.sync", description="Fills MLflow from a study's records.")
     parser.add_argument("--name", required=True, help="of the study")
     parser.add_argument("--storage", help="folder or address of the records (default: results)")
@@ -37,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LockedError as error:
         print(f"error: {error} is at work on {folder}: MLflow is filled when it ends", file=sys.stderr)
         return 2
-    except (ConfigError, TrackingError, OSError) as error:
+    except (ConfigError, ConflictingRecordsError, TrackingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -49,6 +54,7 @@ def fill(config: StudyConfig) -> str:
     Raises:
         TrackingError: If MLflow does not answer or fails. What it lacks can be written later.
         OSError: If the study cannot be read.
+        ConflictingRecordsError: If two records hold different results of one run.
     """
     sink = connect_mlflow(config)
     runs, broken = 0, 0
@@ -73,7 +79,7 @@ def fill(config: StudyConfig) -> str:
             sink.log_report(report)
         except RefusedAddressError as error:
             print(f"warning: the report is not in MLflow: {error}", file=sys.stderr)
-    return f"MLflow at {without_passwords(config.mlflow_uri)} holds the {runs} recorded runs of {config.name!r}" + (
+    return f"MLflow at {hidden(config.mlflow_uri)} holds the {runs} recorded runs of {config.name!r}" + (
         f"; {broken} broken records were left out" if broken else ""
     )
 

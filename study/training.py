@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.plain_text import message_text, name_text
 from analysis.store.stored_runs import TestPart
 from study.cluster.connection import count_workers
 from study.cluster.scheduling import train_packs
@@ -173,15 +174,15 @@ def train(training: Training, keeper: ResultKeeper) -> list[str]:
     try:
         failed = train_packs(training.jobs(), training.datasets, training.snapshots, training.gpus_per_pack, keeper)
     except OtherVersionError as error:
-        raise StudyError(f"--address: {error}") from None
+        raise StudyError(f"--address: {message_text(error)}") from None
     finally:
         keeper.progress.close()
     seconds_each = keeper.busy_seconds / max(keeper.trained_runs, 1)
     took = duration(time.monotonic() - started)
     print(f"Trained {keeper.trained_runs} runs in {took}, {seconds_each:.3g} s a run and worker")
-    return [f"{_pack_text(training.packs[position])} failed: {why}" for position, why in failed]
+    return [f"{_pack_text(training.packs[position])} failed: {message_text(why)}" for position, why in failed]
 
 
 def _pack_text(planned: PlannedPack) -> str:
     structure = planned.pack.structure
-    return f"the pack of {len(planned.runs)} runs {structure.dataset} {structure.loss} {structure.miner}"
+    return f"the pack of {len(planned.runs)} runs {name_text(structure.dataset)} {structure.loss} {structure.miner}"

@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,9 +23,18 @@ from pydantic import (
 
 from analysis.comparison.arms import ArmPair, arm_pairs
 from analysis.metrics import AT_DEFAULT, BY_NAME, PERFORMANCE, TUNED, Estimand, Scale
+from analysis.plain_text import message_text, name_text
+from analysis.yaml_file import YamlError, read_yaml
 
 PAPER = Path(__file__).parent / "claims.yaml"
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_LONGEST_STATEMENT = 400  # characters
+_MOST_CLAIMS = 1000
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(name_text)]
+Sentence = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=_LONGEST_STATEMENT),
+    AfterValidator(message_text),
+]
 
 
 class Reported(BaseModel):
@@ -75,13 +84,13 @@ class Claim(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Text
-    statement: Text
+    statement: Sentence
     metric: str
     direction: Text
     against: Text | None = None
     estimand: Estimand | None = None
     datasets: tuple[Text, ...] = ()
-    reported: tuple[Reported, ...] = ()
+    reported: Annotated[tuple[Reported, ...], Field(max_length=_MOST_CLAIMS)] = ()
 
     @property
     def decided_at(self) -> Estimand:
@@ -140,6 +149,9 @@ class Claim(BaseModel):
         return by_dataset.get(dataset, by_dataset.get(None))
 
 
+_Claims = Annotated[tuple[Claim, ...], Field(min_length=1, max_length=_MOST_CLAIMS)]
+
+
 class ClaimsError(ValueError):
     """What is wrong with some claims, in one line."""
 
@@ -170,21 +182,26 @@ def read_claims(path: str | Path = PAPER) -> tuple[Claim, ...]:
     Raises:
         ClaimsError: If the file cannot be read, a field is wrong, or two claims have one name.
     """
+    file = name_text(path, _LONGEST_STATEMENT)
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = read_yaml(path)
         if not isinstance(content, list):
-            raise ClaimsError(f"{path}: should be a list of claims")
-        stated = TypeAdapter(Annotated[tuple[Claim, ...], Field(min_length=1)]).validate_python(content)
+            raise ClaimsError(f"{file}: should be a list of claims")
+        stated = TypeAdapter(
+            Annotated[tuple[Claim, ...], Field(min_length=1, max_length=_MOST_CLAIMS)]
+        ).validate_python(content)
     except ClaimsError:
         raise
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ClaimsError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
-    except (OSError, yaml.YAMLError, ValueError) as error:
-        raise ClaimsError(f"{path} is no file of claims: {' '.join(str(error).split())}") from None
+        where = ".".join(name_text(part) for part in first["loc"])
+        raise ClaimsError(f"{file}: {where}: {message_text(first['msg'].removeprefix('Value error, '))}") from None
+    except YamlError as error:
+        raise ClaimsError(f"{file} is no file of claims: it {error}") from None
+    except OSError as error:
+        raise ClaimsError(f"{file} is no file of claims: {error.strerror or message_text(error)}") from None
     names = [claim.name for claim in stated]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise ClaimsError(f"{path}: more than one claim is called {twice[0]!r}")
+        raise ClaimsError(f"{file}: more than one claim is called {twice[0]!r}")
     return stated

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis.masking import guarded_output
+from analysis.plain_text import message_text
 from analysis.report.build import build_report
 from analysis.store.loading import StudyNotFoundError
 
@@ -15,6 +17,11 @@ _EXAMPLE = "map_at_r=0.02 intra_variance=1.2"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Rebuilds a study's report and returns the exit status."""
+    with guarded_output(sys.argv[1:] if arguments is None else arguments):
+        return _rebuild(arguments)
+
+
+def _rebuild(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m analysis.report", description="Rebuilds the report of a study.")
     parser.add_argument("--study", required=True, help="name of the study")
     parser.add_argument("--storage", default="results", help="folder or address of the records and the report")
@@ -28,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rope = _regions(options.rope)
         shown = build_report(options.study, options.storage, options.tracking_uri, options.claims, rope)
     except (StudyNotFoundError, OSError, ValueError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {message_text(error)}", file=sys.stderr)
         return 2
     print(shown)
     return 0

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from analysis.comparison.comparisons import Comparison
+from analysis.yaml_file import read_yaml
 
 _FILE = Path(__file__).parent / "arms.yaml"
 # For arms that the file does not know, in the order in which they come.
@@ -52,4 +52,4 @@ def arm_styles(arms: Iterable[str]) -> dict[str, ArmStyle]:
 
 @cache
 def _known() -> dict[str, ArmStyle]:
-    return TypeAdapter(dict[str, ArmStyle]).validate_python(yaml.safe_load(_FILE.read_text(encoding="utf-8")))
+    return TypeAdapter(dict[str, ArmStyle]).validate_python(read_yaml(_FILE))

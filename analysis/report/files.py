@@ -19,6 +19,7 @@ from analysis.comparison.result import result_table
 from analysis.conclusions.claim_verdicts import claim_table
 from analysis.conclusions.overall import overall_table
 from analysis.conclusions.slices import slice_table
+from analysis.plain_text import csv_table
 from analysis.report.document.assembly import report
 from analysis.report.figures.panels import Panel
 from analysis.report.findings import Findings
@@ -48,7 +49,7 @@ def write_report(findings: Findings, panels: Sequence[Panel], folder: Folder, un
         "slices": slice_table(findings.slices),
     }
     for name, table in tables.items():
-        _write(folder / f"{name}.csv", table.to_csv(index=False))
+        _write(folder / f"{name}.csv", csv_table(table))
     rows = {name: _plain_rows(tables[name]) for name in ("verdicts", "claims")}
     content = {"study": findings.study, "provenance": findings.provenance, **rows}
     _write(folder / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -66,7 +67,7 @@ def write_figures(panels: Sequence[Panel], folder: Folder) -> None:
     folder.mkdir(exist_ok=True)
     for panel in panels:
         _write(folder / f"{panel.file}.svg", panel.svg)
-        _write(folder / f"{panel.file}.csv", panel.data.to_csv(index=False))
+        _write(folder / f"{panel.file}.csv", csv_table(panel.data))
 
 
 def with_files(panels: Sequence[Panel]) -> list[Panel]:

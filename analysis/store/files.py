@@ -36,6 +36,7 @@ class UnsafeFileError(OSError):
     def __init__(self, path: object, what: str) -> None:
         super().__init__(f"{path} {what}")
         self.strerror = f"{path} {what}"
+        self.what = what
 
 
 def write_whole(path: Folder, content: bytes) -> None:

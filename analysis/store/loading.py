@@ -14,9 +14,11 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.masking import hidden, hidden_all
+from analysis.plain_text import name_text
 from analysis.store.files import Folder
-from analysis.store.mlflow_client import open_client, reason, search_all_runs, without_passwords
-from analysis.store.records import BrokenRecordError, read_records, records_folder
+from analysis.store.mlflow_client import open_client, reason, search_all_runs
+from analysis.store.records import BrokenRecordError, ConflictingRecordsError, read_records, records_folder
 from analysis.store.stored_runs import LastValues, PointTable, StoredRun, run_table
 
 
@@ -68,6 +70,8 @@ def load_study(name: str, storage: str | Folder = "results", tracking_uri: str |
     Raises:
         StudyNotFoundError: If `name` can be no study's, there is no such study, it has no runs, or MLflow or a remote
             storage does not answer.
+        ConflictingRecordsError: If two records hold different results of one run; `ConflictingRunsError` if two of
+            MLflow's runs do. Both are a `ValueError` that names the two.
 
     Warns:
         StudyWarning: If something was left out: a record that is broken, a run that lacks a parameter or a tag.
@@ -101,6 +105,7 @@ def read_study(
 
     Raises:
         StudyNotFoundError: As for `load_study`.
+        ValueError: Likewise.
     """
     if not is_study_name(name):
         raise StudyNotFoundError(
@@ -108,17 +113,17 @@ def read_study(
             "a letter or digit first, no '.' or '.db' last"
         )
     if tracking_uri is None:
-        source = f"{storage}/{name}"
+        source = hidden(f"{storage}/{name}")
         recorded = _from_records(records_folder(storage, name), points_of, sketches)
         found, warnings = recorded.runs, recorded.warnings
     else:
-        source = without_passwords(tracking_uri)
+        source = hidden(tracking_uri)
         found, warnings = _from_mlflow(name, tracking_uri), []
         recorded = _Recorded.nothing()
         if points_of or sketches:
             recorded = _from_records(records_folder(storage, name), points_of, sketches)
     runs, unreadable = run_table(found)
-    warnings = [*warnings, *unreadable]
+    warnings = hidden_all([*warnings, *unreadable])
     if runs.empty:
         raise StudyNotFoundError(" ".join([f"no runs of a study {name!r} in {source}", *warnings]))
     return StoredStudy(runs, recorded.points.table(), recorded.sketches, tuple(warnings))
@@ -148,7 +153,8 @@ def _from_records(folder: Folder, points_of: Collection[str], sketches: bool) ->
             last = LastValues.of(record)
             if last.strays:
                 recorded.warnings.append(
-                    f"Left out: {last.strays} points of record {record.pack} that belong to none of its runs."
+                    f"Left out: {last.strays} points of record {name_text(record.pack)} that belong to none of its "
+                    "runs."
                 )
             for run in record.runs:
                 recorded.runs.append(StoredRun(run.key, run.key, run.params, run.tags, last.by_run[run.key]))
@@ -156,11 +162,13 @@ def _from_records(folder: Folder, points_of: Collection[str], sketches: bool) ->
                     recorded.sketches[run.key] = run.sketch
             if points_of:
                 recorded.points.add(record, points_of)
+    except ConflictingRecordsError:
+        raise
     except Exception as error:
         if isinstance(folder, Path):
             raise
         # The packages of remote file systems raise many kinds; the address is at fault.
-        raise StudyNotFoundError(f"{folder} cannot be read: {reason(error)}") from error
+        raise StudyNotFoundError(f"{hidden(str(folder))} cannot be read: {reason(error)}") from error
     return recorded
 
 
@@ -168,7 +176,7 @@ def _from_mlflow(name: str, tracking_uri: str) -> list[StoredRun]:
     try:
         runs = _finished_runs(name, tracking_uri)
     except Exception as error:  # stores raise many kinds; the address is at fault
-        address = without_passwords(tracking_uri)
+        address = hidden(tracking_uri)
         raise StudyNotFoundError(f"MLflow at {address} does not answer: {reason(error)}") from error
     return [
         StoredRun(run.info.run_id, run.data.tags.get("key"), run.data.params, run.data.tags, run.data.metrics)

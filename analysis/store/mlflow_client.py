@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shlex
 from typing import Any
+
+from analysis.masking import hidden
+from analysis.plain_text import message_text
 
 MOST_PAGES = 1000
 _PAGE = 1000  # runs; the most that MLflow gives
 _PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}  # by module
+_LONGEST_REASON = 300  # characters
 
 
 def open_client(uri: str) -> Any:
@@ -53,9 +56,4 @@ def reason(error: BaseException) -> str:
     """An error of a store in one line of bounded length, without passwords, with the remedy if a package is missing."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"{error.name} is not installed: pip install {shlex.quote(_PACKAGES.get(error.name, error.name))}"
-    return without_passwords(" ".join(str(error).split()))[:300] or type(error).__name__
-
-
-def without_passwords(text: str) -> str:
-    """A text in which the passwords of addresses are replaced by stars."""
-    return re.sub(r"(://[^\s/@:]*):[^\s@]*@", r"\1:***@", text)
+    return message_text(hidden(str(error)), _LONGEST_REASON) or type(error).__name__

@@ -2,7 +2,8 @@
 
 One Parquet file a pack, ``<study>/records/<pack>-<digest>.parquet``: a long table (run, metric, epoch, value), and in
 the schema's metadata a JSON description of the runs. The digest in the name is that of the bytes, so a file that was
-cut short or altered is recognised and never read; the file appears under its name by one atomic rename.
+cut short or altered is recognised and never read; the file appears under its name by one atomic rename. Whoever can
+write the storage can give a file of his own a fitting name: so its sizes, its columns and each value are checked too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,28 +20,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from analysis.parameters import Value
-from analysis.store.files import Folder, write_whole
+from analysis.limits import raised, remedy
+from analysis.plain_text import message_text, name_text
+from analysis.store.files import Folder, UnsafeFileError, read_file, write_whole
+from analysis.store.record_schema import PackDescription, RunDescription, SchemaError, check_points, checked_description
 
 _DESCRIPTION = b"runs"
 _DIGEST_LENGTH = 16
+_COLUMNS = ("key", "metric", "epoch", "value")
 
-
-@dataclass(frozen=True)
-class RunDescription:
-    """What is known of a run apart from its metrics.
-
-    Attributes:
-        key: Hash of everything that determines the run's result.
-        params: The run's parameters by name.
-        tags: Where it came from (pack, code version, data digest), and ``diverged``.
-        sketch: Samples of its test embeddings in two dimensions, ``x``, ``y`` and ``label``; None where none was kept.
-    """
-
-    key: str
-    params: Mapping[str, Value]
-    tags: Mapping[str, str]
-    sketch: Mapping[str, list[float]] | None = None
+# A pack of 32 runs of 1,000 epochs has 300,000 points in 2 MB, and a description of 0.3 MB.
+MOST_BYTES = 200_000_000
+MOST_UNCOMPRESSED_BYTES = 1_000_000_000
+MOST_POINTS = 20_000_000
+MOST_ROW_GROUPS = 1000
+MOST_DESCRIPTION_BYTES = 20_000_000
+_THRIFT_BYTES, _THRIFT_ITEMS = 1_000_000_000, 1_000_000  # of a text and a list in what Parquet says of the file
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +58,11 @@ class PackRecord:
 
 
 class BrokenRecordError(ValueError):
-    """A record file whose content does not match its digest, or cannot be read."""
+    """A record file whose content does not match its digest, or is none that this project writes."""
+
+
+class ConflictingRecordsError(ValueError):
+    """Two records hold different results of one run, and nobody can tell which are right."""
 
 
 def records_folder(storage: str | Folder, study: str) -> UPath:
@@ -95,33 +94,136 @@ def read_record(path: Folder) -> PackRecord:
     """Reads a record.
 
     Raises:
-        BrokenRecordError: If the bytes do not have the digest in the file's name.
+        BrokenRecordError: If it is no regular file, its bytes do not have the digest in its name, it is larger than
+            the limits, or holds anything but the results of a pack.
+        OSError: If it cannot be read.
     """
-    content = path.read_bytes()
-    if _digest(content) != path.stem.rpartition("-")[2]:
-        raise BrokenRecordError(f"{path} is cut short or altered: move it away, and its runs are trained again")
+    where = name_text(path, 500)
     try:
-        table = pq.read_table(io.BytesIO(content))
-        description = json.loads(table.schema.metadata[_DESCRIPTION])
-        runs = tuple(
-            RunDescription(run["key"], run["params"], run["tags"], run.get("sketch")) for run in description["runs"]
-        )
-        points = table.to_pandas(strings_to_categorical=True)
-        return PackRecord(description["pack"], description["started"], description["finished"], runs, points)
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise BrokenRecordError(f"{path} is no record of this version ({error}): move it away") from None
+        content = read_file(path, raised(MOST_BYTES))
+    except UnsafeFileError as error:
+        raise BrokenRecordError(f"{where} {error.what}: move it away, or, {remedy()}") from None
+    if _digest(content) != path.stem.rpartition("-")[2]:
+        raise BrokenRecordError(f"{where} is cut short or altered: move it away, and its runs are trained again")
+    try:
+        return _decoded(content)
+    except _LimitError as error:
+        raise BrokenRecordError(f"{where} {error}: move it away, or, {remedy()}") from None
+    # Arrow's errors are of several kinds, among them `KeyError` and `OSError`; deep JSON is a `RecursionError`.
+    except (KeyError, TypeError, ValueError, OSError, RecursionError, OverflowError, NotImplementedError) as error:
+        why = message_text(error, 200) or type(error).__name__
+        raise BrokenRecordError(f"{where} is no record of this version ({why}): move it away") from None
 
 
 def read_records(folder: Folder) -> Iterator[PackRecord | BrokenRecordError]:
-    """All records of a folder in order of name; a broken one comes as its error."""
+    """All records of a folder in order of name; a broken one comes as its error.
+
+    A run may be recorded twice, if a session recorded it and the next one did not know of it.
+
+    Raises:
+        ConflictingRecordsError: If two records hold different results of one run. It names both.
+        OSError: If a record cannot be read.
+    """
     folder = UPath(folder)
     if not isinstance(folder, Path):
         folder.fs.invalidate_cache()  # an older listing in this process may be out of date
+    path_of: dict[str, Folder] = {}
     for path in sorted(folder.glob("[!.]*.parquet"), key=str) if folder.is_dir() else ():
         try:
-            yield read_record(path)
+            record = read_record(path)
         except BrokenRecordError as error:
             yield error
+            continue
+        _check_agreement(record, path, path_of)
+        path_of.update((run.key, path) for run in record.runs)
+        yield record
+
+
+class _LimitError(SchemaError):
+    """A record is larger than the limits allow."""
+
+
+def _decoded(content: bytes) -> PackRecord:
+    """The record in the bytes of a file, its sizes checked before anything is unfolded."""
+    most_strings = raised(MOST_DESCRIPTION_BYTES)
+    file = pq.ParquetFile(
+        io.BytesIO(content),
+        # Of a column that repeats a long text, each text is kept once.
+        read_dictionary=["key", "metric"],
+        thrift_string_size_limit=_THRIFT_BYTES,
+        thrift_container_size_limit=_THRIFT_ITEMS,
+    )
+    _check_sizes(file.metadata)
+    description = _description(file, most_strings)
+    _check_columns(file.schema_arrow)
+    table = file.read(use_threads=False)
+    points = table.to_pandas(strings_to_categorical=True)
+    check_points(points)
+    return PackRecord(description.pack, description.started, description.finished, description.runs, points)
+
+
+def _check_sizes(metadata: pq.FileMetaData) -> None:
+    groups = metadata.num_row_groups
+    if groups > raised(MOST_ROW_GROUPS):
+        raise _LimitError(f"has {groups:,} row groups, more than {raised(MOST_ROW_GROUPS):,}")
+    if metadata.num_rows > raised(MOST_POINTS):
+        raise _LimitError(f"has {metadata.num_rows:,} points, more than {raised(MOST_POINTS):,}")
+    columns = [metadata.row_group(group).column(i) for group in range(groups) for i in range(metadata.num_columns)]
+    if any(column.total_uncompressed_size < 0 or column.num_values > metadata.num_rows for column in columns):
+        raise SchemaError("its sizes are impossible")
+    size = sum(column.total_uncompressed_size for column in columns)
+    if size > raised(MOST_UNCOMPRESSED_BYTES):
+        raise _LimitError(f"unfolds to {size / 1e6:,.0f} MB, more than {raised(MOST_UNCOMPRESSED_BYTES) / 1e6:,.0f}")
+
+
+def _check_columns(schema: pa.Schema) -> None:
+    if sorted(schema.names) != sorted(_COLUMNS):
+        raise SchemaError(f"its columns are not {', '.join(_COLUMNS)}")
+    for name in ("key", "metric"):
+        kind = schema.field(name).type
+        texts = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not (pa.types.is_string(texts) or pa.types.is_large_string(texts)):
+            raise SchemaError(f"column {name!r} holds no text")
+    if not pa.types.is_integer(schema.field("epoch").type):
+        raise SchemaError("column 'epoch' holds no integers")
+    if not pa.types.is_floating(schema.field("value").type):
+        raise SchemaError("column 'value' holds no numbers")
+
+
+def _description(file: pq.ParquetFile, most: int) -> PackDescription:
+    text = (file.metadata.metadata or {}).get(_DESCRIPTION)
+    if text is None:
+        raise SchemaError("it describes no runs")
+    if len(text) > most:
+        raise _LimitError(f"describes its runs in {len(text) / 1e6:,.0f} MB, more than {most / 1e6:,.0f}")
+    return checked_description(json.loads(text))
+
+
+def _check_agreement(record: PackRecord, path: Folder, path_of: dict[str, Folder]) -> None:
+    """Raises `ConflictingRecordsError` if an earlier record holds other results of one of the runs."""
+    twice = [run.key for run in record.runs if run.key in path_of]
+    for earlier_path in dict.fromkeys(path_of[key] for key in twice):
+        earlier = read_record(earlier_path)
+        for key in twice:
+            if path_of[key] == earlier_path and not _agree(record, earlier, key):
+                raise ConflictingRecordsError(
+                    f"{name_text(earlier_path, 500)} and {name_text(path, 500)} hold different results of one run "
+                    f"({name_text(key)}): move one of them away, the one that you do not trust"
+                )
+
+
+def _agree(first: PackRecord, second: PackRecord, key: str) -> bool:
+    """Whether two records say the same of a run. What computed it, where and in which pack, may differ."""
+    results = []
+    for record in (first, second):
+        (run,) = (run for run in record.runs if run.key == key)
+        points = record.points[record.points["key"] == key]
+        values = {
+            (metric, epoch): value for metric, epoch, value in points[["metric", "epoch", "value"]].values.tolist()
+        }
+        tags = {name: run.tags.get(name) for name in ("diverged", "data_digest")}
+        results.append((run.params, tags, values))
+    return results[0] == results[1]
 
 
 def _digest(content: bytes) -> str:

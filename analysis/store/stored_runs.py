@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.metrics import metric_range
 from analysis.parameters import PARAMETERS, Parameter
+from analysis.plain_text import name_text
 from analysis.store.records import PackRecord
 
 TestPart = Literal["shared", "drawn"]
@@ -27,8 +29,17 @@ _BOOLEANS = {"true": True, "false": False}
 _NAMED = 5  # a warning names so many runs, and counts the others
 
 
+_ROUNDING = 1e-6  # by which a metric may leave its range
+# Runs of one key may differ in these: what computed them, and with which others.
+_OF_NO_RESULT = {"pack", "code_version", "device"}
+
+
+class ConflictingRunsError(ValueError):
+    """Two stored runs of one key have different results, and nobody can tell which are right."""
+
+
 class _UnreadableRunError(ValueError):
-    """A run without a parameter or tag that it needs."""
+    """A run without a parameter or tag that it needs, or with a value that cannot be."""
 
 
 @dataclass(frozen=True)
@@ -109,23 +120,37 @@ def _codes(names: pd.Series, known: dict[str, int]) -> npt.NDArray[np.int32]:
 
 
 def run_table(runs: Iterable[StoredRun]) -> tuple[pd.DataFrame, list[str]]:
-    """A row for each readable run, in order of key, and a warning for each reason why others are left out."""
-    rows: list[dict[str, Any]] = []
+    """A row for each readable run, in order of key, and a warning for each reason why others are left out.
+
+    Raises:
+        ConflictingRunsError: If two runs of one key have different results.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    label_of: dict[str, str] = {}
     unreadable: dict[str, list[str]] = {}
     for run in runs:
         try:
-            rows.append(_row(run))
+            row = _row(run)
         except _UnreadableRunError as error:
-            unreadable.setdefault(str(error), []).append(run.label)
+            unreadable.setdefault(str(error), []).append(name_text(run.label))
+            continue
+        key = row["key"]
+        if key in rows and _result(rows[key]) != _result(row):
+            raise ConflictingRunsError(
+                f"{label_of[key]} and {name_text(run.label)} hold different results of one run ({key}): delete one "
+                "of them, the one that you do not trust"
+            )
+        rows.setdefault(key, row)
+        label_of.setdefault(key, name_text(run.label))
     warnings = []
     for cause, labels in unreadable.items():
         named = ", ".join(labels[:_NAMED]) + (f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else "")
         warnings.append(f"Left out: {len(labels)} {'run' if len(labels) == 1 else 'runs'} with {cause} ({named}).")
     if not rows:
         return pd.DataFrame(columns=list(_DESCRIBED)), warnings
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(list(rows.values()))
     metrics = sorted(column for column in table.columns if column not in _DESCRIBED)
-    table = table[[*_DESCRIBED, *metrics]].sort_values("key", kind="stable").drop_duplicates("key")
+    table = table[[*_DESCRIBED, *metrics]].sort_values("key", kind="stable")
     return table.reset_index(drop=True), warnings
 
 
@@ -137,18 +162,28 @@ def _row(run: StoredRun) -> dict[str, Any]:
     absent += [f"parameter {name!r}" for name, value in params.items() if value is None]
     if absent:
         raise _UnreadableRunError(f"no {absent[0]}")
-    row: dict[str, Any] = {name: value for name, value in run.metrics.items() if math.isfinite(value)}
-    row.update(key=run.key, diverged=tags["diverged"] != "false")
+    row: dict[str, Any] = {name_text(name): value for name, value in run.metrics.items() if math.isfinite(value)}
+    for metric, value in row.items():
+        least, most = metric_range(metric)
+        if not least - _ROUNDING <= value <= most + _ROUNDING:
+            raise _UnreadableRunError(f"{metric} = {value:g}, which is not between {least:g} and {most:g}")
+    row.update(key=name_text(run.key), diverged=tags["diverged"] != "false")
     row.update({parameter.name: _typed(parameter, params[parameter.name]) for parameter in PARAMETERS})
-    row.update({name: tags[name] for name in TAGS})
+    row.update({name: name_text(tags[name]) for name in TAGS})
     return row
+
+
+def _result(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _OF_NO_RESULT}
 
 
 def _typed(parameter: Parameter, value: Any) -> Any:
     try:
         read = _BOOLEANS[str(value).lower()] if parameter.kind is bool else parameter.kind(value)
+        odd = parameter.kind in (int, float) and (isinstance(value, bool) or not 0 <= read < math.inf)
+        odd |= parameter.kind is int and isinstance(value, float) and read != value
     except (KeyError, OverflowError, TypeError, ValueError):
-        raise _UnreadableRunError(f"parameter {parameter.name!r} = {value!r}") from None
-    if parameter.kind is float and not math.isfinite(read):
-        raise _UnreadableRunError(f"parameter {parameter.name!r} = {value!r}")
-    return read
+        odd = True
+    if odd:
+        raise _UnreadableRunError(f"parameter {parameter.name!r} = {name_text(repr(value))}")
+    return name_text(read) if parameter.kind is str else read

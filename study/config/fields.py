@@ -155,7 +155,7 @@ _Listed = BeforeValidator(_as_list)
 _Dataset = Annotated[str, AfterValidator(_known_dataset)]
 _Encoder = Annotated[str, AfterValidator(_known_encoder)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Seed = Annotated[int, Field(ge=0)]
+_Seed = Annotated[int, Field(ge=0, lt=2**53)]
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Storage = Annotated[Any, BeforeValidator(_storage)]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from upath import UPath
 
+from analysis.limits import LimitsError
+from analysis.masking import learn, with_scheme
 from analysis.metrics import metrics_with
+from analysis.plain_text import name_text
 from analysis.store.loading import is_study_name
+from analysis.yaml_file import YamlError, read_yaml
 from study.config import fields as f
-from study.config.per_loss import EVERY
+from study.config.faults import one_line
+from study.config.sizes import check_clusters, check_runs
 from trainables.datasets.registry import DATASETS, dataset_info, study_name
 from trainables.datasets.synthetic import SyntheticOptions
 from trainables.networks.encoders import backbone_of
@@ -26,11 +30,13 @@ from trainables.objectives.miners import MINERS
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "sweep"
+_LONGEST_PATH = 400  # characters of what a message shows
 
 # Every field is an option of the command; these take several values.
 LIST_OPTIONS = ("datasets", "encoder", "weights", "losses", "miners", "margins", "lrs", "seeds", "synthetic", "rope")
 # The fields of which each loss may have its own values.
 PER_LOSS = ("miners", "margins", "lrs")
+_ADDRESSES = ("tracking_uri", "storage", "address")
 _ENVIRONMENT = {"tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}  # fields and their variables
 HOME = Path("~/.cache/contrastive-or-triplet")
 
@@ -83,6 +89,9 @@ class StudyConfig(BaseModel):
         default=30.0, description="time between two snapshots of a pack in training"
     )
     pack_size: f.Count | None = Field(default=None, description="most runs trained together; chosen if not given")
+    most_runs: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
+        default=100_000, description="runs that a study may have (default: 100000): a larger grid is refused"
+    )
     synthetic: f.Synthetic = Field(
         default=SyntheticOptions(), description=f"how the clusters are drawn, as in {f.SYNTHETIC_EXAMPLE}"
     )
@@ -120,13 +129,7 @@ class StudyConfig(BaseModel):
     @field_validator("synthetic")
     @classmethod
     def _possible_clusters(cls, value: SyntheticOptions) -> SyntheticOptions:
-        counts = (value.classes - 1, value.samples_per_class, value.dim)
-        scales = (value.separation, value.spread)
-        fractions = (value.overlap, value.outliers)
-        if min(counts) < 1 or not all(0 < scale < float("inf") for scale in scales):
-            raise ValueError("needs at least 2 classes, and a positive samples_per_class, dim, separation and spread")
-        if not all(0 <= fraction <= 1 for fraction in fractions):
-            raise ValueError("overlap and outliers are shares between 0 and 1")
+        check_clusters(value)
         return value
 
     @field_validator("rope")
@@ -136,10 +139,16 @@ class StudyConfig(BaseModel):
         return value
 
     @model_validator(mode="after")
+    def _few_enough_runs(self) -> StudyConfig:
+        tried = [[self.miners.of(loss), self.margins.of(loss), self.lrs.of(loss)] for loss in self.losses]
+        check_runs(tried, len(self.seeds), len(self.dataset_encoders()), self.most_runs)
+        return self
+
+    @model_validator(mode="after")
     def _equal_chances(self) -> StudyConfig:
-        if len({len(self.settings(loss)) for loss in self.losses}) > 1:
-            tried = (self.miners, self.margins, self.lrs)
-            counts = {loss: [len(values.of(loss)) for values in tried] for loss in self.losses}
+        tried = (self.miners, self.margins, self.lrs)
+        counts = {loss: [len(values.of(loss)) for values in tried] for loss in self.losses}
+        if len({math.prod(each) for each in counts.values()}) > 1:
             texts = [f"{loss} has {' x '.join(map(str, each))} = {math.prod(each)}" for loss, each in counts.items()]
             raise ValueError(
                 "every loss needs as many settings (--miners x --margins x --lrs), for the best of more is better by "
@@ -159,7 +168,7 @@ class StudyConfig(BaseModel):
     @model_validator(mode="after")
     def _encoders_fit(self) -> StudyConfig:
         names = [study_name(dataset) for dataset in self.datasets]
-        twice = next((name for name in names if names.count(name) > 1), None)
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
         if twice:
             raise ValueError(f"two of the datasets are called {twice!r}: rename one of the folders")
         for dataset, encoders in self.encoder.items():
@@ -241,10 +250,11 @@ def load_config(
     if file is not None:
         own.update({"name": file.stem, **_read_yaml(file)})
     own.update(options)
+    learn(*(with_scheme(own[name]) for name in _ADDRESSES if isinstance(own.get(name), (str, Path, UPath))))
     try:
         return StudyConfig.model_validate({"name": base, **_of_losses(PRESETS / f"{base}.yaml", own), **own})
     except ValidationError as error:
-        raise ConfigError(_one_line(error, file, options)) from None
+        raise ConfigError(one_line(error, file, options, StudyConfig.model_fields, PER_LOSS)) from None
 
 
 def _of_losses(preset: Path, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,36 +268,15 @@ def _of_losses(preset: Path, own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
+    file = name_text(path, _LONGEST_PATH)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError) as error:  # a date that does not exist is a ValueError
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
+    except LimitsError as error:
+        raise ConfigError(str(error)) from None
+    except YamlError as error:
+        raise ConfigError(f"{file} {error}") from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold fields such as `margins: [0.2, 1.0]`, not {type(content).__name__}")
+        raise ConfigError(f"{file} must hold fields such as `margins: [0.2, 1.0]`, not {type(content).__name__}")
     return {str(name): value for name, value in content.items()}
-
-
-def _one_line(error: ValidationError, file: Path | None, options: Mapping[str, Any]) -> str:
-    first = error.errors()[0]
-    path = [name for name in first["loc"] if isinstance(name, str)]
-    in_file = file is not None and not (path and path[0] in options)
-    where = ".".join(path) if path and path[0] in ("synthetic", "rope") else "".join(path[:1])
-    of_loss = f" of {path[1]!r}" if len(path) > 1 and path[0] in PER_LOSS and path[1] != EVERY else ""
-    if in_file:
-        place = f"{file}: {where}{of_loss}: " if where else f"{file}: "
-    else:
-        option, dot, name = where.partition(".")
-        place = f"--{option.replace('_', '-')}{dot and ' '}{name}{of_loss}: " if where else ""
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        known = [*StudyConfig.model_fields, *(f"synthetic.{field.name}" for field in fields(SyntheticOptions))]
-        nearest = difflib.get_close_matches(where, known, n=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        return f"{f'{file}: ' if file else ''}unknown field {where!r}{hint}"
-    too_few = first["type"] == "too_short"
-    message = "needs at least one value" if too_few else first["msg"].removeprefix("Value error, ")
-    message = message.replace("a valid tuple", "a list")
-    given = first["input"]
-    shown = "" if first["type"] == "value_error" else f" (got {given!r})"
-    return f"{place}{message[0].lower()}{message[1:]}{shown}"

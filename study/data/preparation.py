@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from analysis.plain_text import name_text
 from study.data.sources import EncodedDataset
 from study.machine import CORES, local_device
 from study.progress import Bar
@@ -101,7 +102,7 @@ def _cache_entry(
 ) -> CacheEntry:
     def make() -> tuple[Tensor, list[str]]:
         bar = Bar(sys.stderr)
-        what = f"preparing {encoded.dataset}" + (f" for {backbone}" if backbone else "")
+        what = f"preparing {name_text(encoded.dataset)}" + (f" for {backbone}" if backbone else "")
 
         def on_image(count: int) -> None:
             bar.show(count / len(listing), f"{what}: {count}/{len(listing)} images", count in (0, len(listing)))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from analysis.plain_text import message_text, name_text
 from study.config.model import StudyConfig, augments
 from trainables.datasets.downloads import DOWNLOADS, download_dataset, download_weights
 from trainables.datasets.errors import DatasetError, MissingFilesError
@@ -143,7 +144,7 @@ class _Search:
         shape = listing or (_published(name) if self._assumes else None)
         if shape is None or (backbone and weights is None and not self._assumes):
             absent = name if listing is None else f"weights of {backbone}"
-            self.left_out.append(f"{name} read by {encoder} ({absent} missing)")
+            self.left_out.append(message_text(f"{name} read by {encoder} ({absent} missing)"))
             return None
         split = config.split if config.split and info.either_split else info.split
         labels, test = torch.tensor(shape.labels), official_test(name, shape, split)
@@ -168,8 +169,8 @@ class _Search:
         try:
             check()
         except DatasetError as error:
-            if str(error) not in self.wrong:
-                self.wrong.append(str(error))
+            if message_text(error) not in self.wrong:
+                self.wrong.append(message_text(error))
             return False
         return True
 
@@ -177,16 +178,16 @@ class _Search:
         """For each missing thing: where it was searched, where it can be had, and how to continue without it."""
         lines = [f"{len(self.missing)} of the study's files {'is' if len(self.missing) == 1 else 'are'} missing:"]
         for error, download, users in self.missing.values():
-            lines.append(f"  {error.what}{_needed_by(error.what, users)}")
-            lines.append(f"      looked for  {error.searched}")
-            lines.append(f"      to get it   {download}{error.remedy}")
+            lines.append(f"  {message_text(error.what)}{_needed_by(error.what, users)}")
+            lines.append(f"      looked for  {message_text(error.searched)}")
+            lines.append(f"      to get it   {message_text(f'{download}{error.remedy}')}")
             lines.append(f"      without it  {self._without(error.what, users)}")
         return lines if self.missing else []
 
     def _without(self, what: str, users: list[str]) -> str:
         if what in users:
             return "--skip-missing, or leave it out of --datasets"
-        return f"--skip-missing, or --encoder {' '.join(f'{user}=cnn' for user in users)}"
+        return f"--skip-missing, or --encoder {' '.join(f'{name_text(user)}=cnn' for user in users)}"
 
     def _sampler(self, dataset: str, classes: int) -> str:
         """P x K if a shuffled batch would hold fewer than two images of a class on average."""
@@ -197,8 +198,9 @@ class _Search:
             return "shuffle"
         if config.batch_size < 2 * config.samples_per_class:
             self.wrong.append(
-                f"--batch-size: {dataset} has {classes} classes to train on, and batches of {config.batch_size} do not "
-                f"hold two of them with {config.samples_per_class} samples each; raise it, or ask for --sampler shuffle"
+                f"--batch-size: {name_text(dataset)} has {classes} classes to train on, and batches of "
+                f"{config.batch_size} do not hold two of them with {config.samples_per_class} samples each; raise it, "
+                "or ask for --sampler shuffle"
             )
         return "pk"
 
@@ -245,7 +247,7 @@ class _Search:
                         hint = f"{failure}; by hand: "
                 self.missing[key] = (error, hint, [user])
         except DatasetError as error:
-            self.wrong.append(str(error))
+            self.wrong.append(message_text(error))
         return None
 
 
@@ -259,4 +261,4 @@ def _published(name: str) -> ImageListing | None:
 
 
 def _needed_by(what: str, users: list[str]) -> str:
-    return "" if what in users else f", for {', '.join(users)}"
+    return "" if what in users else f", for {', '.join(map(name_text, users))}"

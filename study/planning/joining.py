@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from analysis.parameters import PARAMETERS
-from analysis.store.records import RunDescription
+from analysis.plain_text import name_text
+from analysis.store.record_schema import RunDescription
 from study.planning.grid import Run, run_params
 
 _SHOWN = 4  # values of a parameter
@@ -39,5 +40,5 @@ def differences(runs: Sequence[Run], recorded: Iterable[RunDescription]) -> list
 
 def _text(values: Iterable[object]) -> str:
     ordered = sorted(values, key=lambda value: (isinstance(value, str), value))  # type: ignore[arg-type]
-    shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in ordered[:_SHOWN])
+    shown = ", ".join(f"{value:g}" if isinstance(value, float) else name_text(value) for value in ordered[:_SHOWN])
     return shown + (f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else "")

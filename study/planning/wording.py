@@ -9,6 +9,7 @@ from itertools import combinations, groupby
 from analysis.comparison.pairing import DEFAULT_SETTING
 from analysis.conclusions.families import FamilyPower, claim_power, family_power, seeds_needed
 from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED
+from analysis.plain_text import name_text
 from analysis.statistics.power import LEAST_SEEDS
 from analysis.statistics.sign_flips import smallest_p
 from study.config.model import StudyConfig
@@ -61,11 +62,11 @@ def length_warnings(estimates: Sequence[Estimate], packs: int, workers: int, gpu
     if gpu or seconds <= DAY:
         return []
     longest = max(estimates, key=lambda each: each.training).encoded
-    cheaper = f", --encoder {longest.dataset}=vit_b_32 (features once, then a small head)"
+    cheaper = f", --encoder {name_text(longest.dataset)}=vit_b_32 (features once, then a small head)"
     return [
         f"this would take {duration(seconds)} on CPUs: fewer --seeds, --margins, --lrs or --miners, fewer --epochs"
-        f"{cheaper if longest.encoder == 'cnn' else ''}, --datasets without {longest.dataset}, or a machine with a GPU "
-        "make it shorter"
+        f"{cheaper if longest.encoder == 'cnn' else ''}, --datasets without {name_text(longest.dataset)}, or a "
+        "machine with a GPU make it shorter"
     ]
 
 
@@ -128,13 +129,13 @@ def _has_default_setting(config: StudyConfig, loss: str) -> bool:
 
 
 def _dataset_text(dataset: str, encoder: str, split: str) -> str:
-    return f"{dataset} ({encoder}{', class-disjoint' if split == 'disjoint' else ''})"
+    return f"{name_text(dataset)} ({encoder}{', class-disjoint' if split == 'disjoint' else ''})"
 
 
 def _time_text(each: Estimate, packs: int, workers: int) -> str:
     training = each.training / max(1, min(workers, packs))
     preparation = f" after {duration(each.preparation)} of preparing it" if each.preparation >= 1 else ""
-    return f"{each.encoded.dataset} ({each.encoded.encoder}) {duration(training)}{preparation}"
+    return f"{name_text(each.encoded.dataset)} ({each.encoded.encoder}) {duration(training)}{preparation}"
 
 
 def _test_lines(config: StudyConfig, datasets: int) -> list[str]:

@@ -15,8 +15,10 @@ from pathlib import Path
 
 from upath import UPath
 
+from analysis.masking import hidden
+from analysis.plain_text import message_text
 from analysis.store.files import as_local
-from analysis.store.mlflow_client import open_client, reason, search_all_runs, without_passwords
+from analysis.store.mlflow_client import open_client, reason, search_all_runs
 from study.config.model import StudyConfig
 from study.recording.mlflow_database import database_engine, database_file, one_at_a_time
 from study.recording.mlflow_sink import TrackingError, TrackingSink, is_connection_error
@@ -94,13 +96,13 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
         return sink
     except Exception as error:  # MLflow's stores raise errors of many kinds
         unreachable = not uri.startswith("sqlite:") and is_connection_error(error)
-        text = f"MLflow at {without_passwords(uri)} does not answer: {reason(error)}"
+        text = f"MLflow at {message_text(hidden(uri))} does not answer: {reason(error)}"
         raise TrackingError(text, unreachable) from error
 
 
 def browse_hint(uri: str, study: str) -> str:
     """How to browse a study: an address to open, or a command to run."""
-    uri = without_passwords(uri)
+    uri = hidden(uri)
     if _is_server(uri):
         return f"{uri} (experiment {study})"
     python = shlex.quote(sys.executable)
@@ -109,8 +111,8 @@ def browse_hint(uri: str, study: str) -> str:
 
 def sync_hint(config: StudyConfig) -> str:
     """The command that fills MLflow from a study's records."""
-    options = ["--name", config.name, "--storage", str(config.storage)]
-    options += ["--tracking-uri", without_passwords(config.tracking_uri)] if config.tracking_uri else []
+    options = ["--name", config.name, "--storage", hidden(str(config.storage))]
+    options += ["--tracking-uri", hidden(config.tracking_uri)] if config.tracking_uri else []
     return f"`python -m study.sync {shlex.join(options)}`"
 
 

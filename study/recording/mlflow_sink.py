@@ -18,7 +18,8 @@ from upath import UPath
 
 from analysis.parameters import Value
 from analysis.store.mlflow_client import reason
-from analysis.store.records import PackRecord, RunDescription
+from analysis.store.record_schema import RunDescription
+from analysis.store.records import PackRecord
 from study.recording.mlflow_database import FinishedRun, insert_runs
 from study.recording.report_artifacts import RefusedAddressError, log_report_files
 from study.recording.side_by_side import side_by_side

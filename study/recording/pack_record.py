@@ -9,7 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.store.records import PackRecord, RunDescription
+from analysis.masking import hidden_in_addresses
+from analysis.store.record_schema import RunDescription
+from analysis.store.records import PackRecord
 from analysis.store.stored_runs import TestPart
 from study.planning.grid import run_params
 from study.planning.packing import PlannedPack
@@ -52,7 +54,7 @@ def make_record(
     for member, run in enumerate(pack.runs):
         diverged = history.diverged[member]
         diverged_text = "false" if diverged is None else f"epoch {diverged}"
-        known = {name: value for name, value in asdict(provenance).items() if value}
+        known = {name: hidden_in_addresses(value) for name, value in asdict(provenance).items() if value}
         tags = {"pack": pack.name, **known, "diverged": diverged_text}
         sketch = history.sketches[member] if run.member.seed == sketched_seed and diverged is None else None
         descriptions.append(RunDescription(run.key, run_params(run), tags, _rounded(sketch) if sketch else None))

@@ -16,9 +16,9 @@ from urllib.parse import unquote, urlsplit
 
 from upath import UPath
 
+from analysis.masking import hidden
 from analysis.report.files import FIGURE_NAMES, FIGURES, FILES
 from analysis.store.files import list_files, opened_folder, read_file, replace_in
-from analysis.store.mlflow_client import without_passwords
 
 _FILE_NAMES = re.compile("|".join(map(re.escape, FILES)))
 REPORT = "report"  # the folder of a report among the files of a run
@@ -68,19 +68,17 @@ def checked_address(address: str, uri: str, within: Path | None) -> Path | None:
         RefusedAddressError: As `log_report_files` does.
     """
     parts = urlsplit(address)
-    shown = without_passwords(address)[:200]
+    shown = hidden(address)[:200]
     is_server = uri.startswith(("http://", "https://"))
     if parts.scheme not in _LOCAL:
         if parts.scheme not in _REMOTE:
             raise RefusedAddressError(f"MLflow keeps its files at {shown!r}, a kind of address that is not written to")
         if parts.scheme == "mlflow-artifacts" and parts.netloc not in ("", urlsplit(uri).netloc):
-            raise RefusedAddressError(
-                f"MLflow at {without_passwords(uri)} keeps its files at another server, {shown!r}"
-            )
+            raise RefusedAddressError(f"MLflow at {hidden(uri)} keeps its files at another server, {shown!r}")
         return None
     if is_server:
         raise RefusedAddressError(
-            f"the server {without_passwords(uri)} names a folder of this machine for its files, {shown!r}, which a "
+            f"the server {hidden(uri)} names a folder of this machine for its files, {shown!r}, which a "
             "server should not choose: start it with --serve-artifacts"
         )
     folder = Path(unquote(parts.path) if parts.scheme else address)

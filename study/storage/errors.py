@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from analysis.masking import hidden
+from analysis.plain_text import message_text
 from analysis.store.files import Folder
 from analysis.store.mlflow_client import reason
 
@@ -14,7 +16,7 @@ class StorageError(OSError):
     """An error of a remote address, in one line; ``strerror`` is that line without the address."""
 
     def __init__(self, path: Folder, error: Exception) -> None:
-        super().__init__(f"{path}: {reason(error)}")
+        super().__init__(f"{message_text(hidden(str(path)))}: {reason(error)}")
         self.strerror = reason(error)
 
 

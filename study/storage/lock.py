@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from upath import UPath
 
+from analysis.plain_text import name_text
 from analysis.store.files import Folder
 from study.storage.errors import storage_errors
 
@@ -178,7 +179,7 @@ def _wait_for_expiry(file: UPath) -> None:
 
 def _holder(lease: bytes) -> str:
     try:
-        return str(json.loads(lease)["holder"])
+        return name_text(json.loads(lease)["holder"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return "another session"
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.parameters import PARAMETERS
-from analysis.store.records import PackRecord, RunDescription, records_folder, write_record
+from analysis.store.record_schema import RunDescription
+from analysis.store.records import PackRecord, records_folder, write_record
 from analysis.store.stored_runs import TAGS
 from tests.analysis.studies import simulated_runs
 

@@ -25,6 +25,7 @@ INK, FAINT = "#222222", "#DDDDDD"
 EQUIVALENT = "#E8E8E8"  # the region of practical equivalence
 _RC: dict[str, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # names may hold dollar signs
     "font.family": "sans-serif",
     "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans", "sans-serif"],
     "font.size": 9,

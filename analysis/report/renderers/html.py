@@ -8,6 +8,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from analysis.plain_text import lines_text
 from analysis.report.document.blocks import Document
 from analysis.report.figures.panels import Panel
 
@@ -21,7 +22,8 @@ def html(document: Document) -> str:
     style = Markup(environment.get_template("style.css").render())
     classes = {outcome: outcome for outcome in OUTCOMES}
     classes |= {arm: f"arm{number}" for number, arm in enumerate(document.arms, start=1)}
-    return environment.get_template("report.html.j2").render(document=document, style=style, classes=classes)
+    page = environment.get_template("report.html.j2").render(document=document, style=style, classes=classes)
+    return lines_text(page)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from analysis.plain_text import markdown_text
 from analysis.report.document.blocks import (
     Block,
     Bullets,
@@ -35,23 +36,25 @@ def markdown(document: Document, figures: str = "") -> str:
 def _block(block: Block, figures: str) -> str:
     match block:
         case Heading():
-            return f"{'#' * block.level} {block.text}"
+            return f"{'#' * block.level} {markdown_text(block.text)}"
         case Paragraph():
-            return f"> **Warning:** {block.text}" if block.kind == "warning" else block.text
+            text = markdown_text(block.text)
+            return f"> **Warning:** {text}" if block.kind == "warning" else text
         case Bullets():
-            lead = f"{block.lead}\n\n" if block.lead and block.lines else ""
-            return lead + _list(block.lines)
+            lead = f"{markdown_text(block.lead)}\n\n" if block.lead and block.lines else ""
+            return lead + _list(map(markdown_text, block.lines))
         case Headlines():
-            return _list(f"**{line.answer}{f' ({line.evidence})' if line.evidence else ''}**" for line in block.lines)
+            said = [f"{line.answer}{f' ({line.evidence})' if line.evidence else ''}" for line in block.lines]
+            return _list(f"**{markdown_text(text)}**" for text in said)
         case Claims():
-            return _list(_answer(answer, block.claimant) for answer in block.answers)
+            return _list(markdown_text(_answer(answer, block.claimant)) for answer in block.answers)
         case Table():
             return table(block.table) if block.table.rows else ""
         case Figures():
             return _figures(block, figures)
         case Details():
             inner = [_block(one, figures) for one in block.blocks]
-            return "\n\n".join([f"{block.summary}:", *inner]) if any(inner) else ""
+            return "\n\n".join([f"{markdown_text(block.summary)}:", *inner]) if any(inner) else ""
 
 
 def table(shown: TextTable) -> str:
@@ -63,7 +66,7 @@ def table(shown: TextTable) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = " ".join(str(cell).replace("|", "\\|").split())
+    text = " ".join(markdown_text(str(cell)).replace("|", "\\|").split())
     return f"**{text}**" if isinstance(cell, Badge) and text else text
 
 
@@ -75,14 +78,14 @@ def _answer(answer: Answer, claimant: str) -> str:
 def _figures(block: Figures, figures: str) -> str:
     captions = block.captions or ("",) * len(block.panels)
     shown = [(panel, caption) for panel, caption in zip(block.panels, captions, strict=True) if panel.file]
-    heading = [f"### {block.dataset}"] if block.dataset and shown else []
+    heading = [f"### {markdown_text(block.dataset)}"] if block.dataset and shown else []
     return "\n\n".join([*heading, *(_figure(panel, caption, figures) for panel, caption in shown)])
 
 
 def _figure(panel: Panel, caption: str, figures: str) -> str:
-    alt = panel.alt.replace("[", "(").replace("]", ")")
-    lines = [*([f"**{caption}**"] if caption else []), f"![{alt}]({figures}/{panel.file}.svg)"]
-    return "\n\n".join([*lines, *([panel.note] if panel.note else [])])
+    alt = markdown_text(panel.alt).replace("[", "(").replace("]", ")")
+    lines = [*([f"**{markdown_text(caption)}**"] if caption else []), f"![{alt}]({figures}/{panel.file}.svg)"]
+    return "\n\n".join([*lines, *([markdown_text(panel.note)] if panel.note else [])])
 
 
 def _list(lines: Iterable[str]) -> str:

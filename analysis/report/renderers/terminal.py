@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.plain_text import lines_text
 from analysis.report.document.blocks import Block, Bullets, Claims, Document, Heading, Headlines, Paragraph, Table
 from analysis.report.document.text_table import Cell, TextTable
 
 
 def terminal(document: Document) -> str:
     """The whole text, with aligned columns; without figures and details."""
-    return "\n\n".join(text for block in document.blocks if (text := _block(block)))
+    return lines_text("\n\n".join(text for block in document.blocks if (text := _block(block))))
 
 
 def _block(block: Block) -> str:

@@ -79,3 +79,27 @@ def test_a_bad_file_of_claims_is_one_line(tmp_path: Path, content: str, expected
     with pytest.raises(ClaimsError, match=expected) as caught:
         read_claims(file)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("- &a [x, x]\n- [*a, *a]", "aliases such as"),
+        ("[" * 100_000, "nested|nesting"),
+        ("- {name: 0x" + "f" * 5000 + "}", "more than 100 digits"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_file_that_would_unfold_without_end_is_one_line(content: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(content)
+    with pytest.raises(ClaimsError, match=said) as caught:
+        read_claims(tmp_path / "a.yaml")
+    assert str(caught.value).isprintable()
+
+
+def test_a_claim_says_nothing_that_acts_on_a_terminal(tmp_path: Path) -> None:
+    statement = '"Up \\e[2J\\n\\u202e down"'
+    fields = f'name: "a\\eb", statement: {statement}, metric: map_at_r, direction: triplet'
+    (tmp_path / "a.yaml").write_text(f"- {{{fields}}}")
+    (claim,) = read_claims(tmp_path / "a.yaml")
+    assert (claim.name, claim.statement) == ("a\\x1bb", "Up \\x1b[2J \\u202e down")

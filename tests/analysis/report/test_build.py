@@ -18,7 +18,6 @@ from analysis.report.__main__ import main
 from analysis.report.arms import arm_styles
 from analysis.report.build import build_report
 from analysis.report.figures.conditions import decay
-from analysis.report.figures.curves import DYNAMICS, epoch_curves
 from analysis.report.figures.embeddings import embeddings
 from analysis.report.figures.panels import Panel, study_panels
 from analysis.report.figures.sketches import chosen_sketches
@@ -141,29 +140,6 @@ def test_names_from_a_study_are_text_and_never_markup(tmp_path: Path) -> None:
     report = tmp_path / "small" / "report"
     assert "<script>" not in (report / "report.html").read_text()
     assert all(re.fullmatch(r"[a-z0-9-]+\.(svg|csv)", path.name) for path in (report / "figures").iterdir())
-
-
-def test_curves_leave_out_diverged_runs_and_conditions_of_one_loss(tmp_path: Path) -> None:
-    runs = simulated_runs(np.random.default_rng(2), seeds=9)
-    runs.loc[(runs["loss"] == "triplet") & (runs["seed"] == 4), "diverged"] = True
-    runs = runs[~((runs["loss"] == "triplet") & (runs["margin"] == 1.0))]
-    record_study(tmp_path, "s", runs)
-    study = read_study("s", tmp_path, points_of=DYNAMICS)
-    curves = epoch_curves(comparisons(study.runs), study.points)
-    seeds = curves[curves["metric"] == "train/loss"].groupby("loss")["n"].max()
-    assert seeds.to_dict() == {"contrastive": 9, "triplet": 8}
-
-
-def test_curves_of_runs_of_other_lengths_are_those_of_the_longest(tmp_path: Path) -> None:
-    runs = simulated_runs(np.random.default_rng(2), seeds=3)
-    short = runs.assign(epochs=EPOCHS // 2, key="short " + runs["key"])
-    record_study(tmp_path, "s", pd.concat([runs.assign(epochs=EPOCHS), short]))
-    study = read_study("s", tmp_path, points_of=DYNAMICS)
-    curves = epoch_curves(comparisons(study.runs), study.points)
-    assert set(curves["n"]) == {3}
-    keys = study.points["key"].astype(str)
-    long_only = study.points[~keys.str.startswith("short ")]
-    pd.testing.assert_frame_equal(curves, epoch_curves(comparisons(study.runs), long_only))
 
 
 def test_sketches_are_of_one_seed_and_of_what_tuning_chose(storage: Path) -> None:

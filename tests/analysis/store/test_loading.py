@@ -11,7 +11,9 @@ import pytest
 from analysis import StudyNotFoundError, StudyWarning, load_study
 from analysis.parameters import Value
 from analysis.store.loading import is_study_name, read_study
-from analysis.store.records import PackRecord, RunDescription, records_folder, write_record
+from analysis.store.record_schema import RunDescription
+from analysis.store.records import PackRecord, records_folder, write_record
+from analysis.store.stored_runs import ConflictingRunsError, StoredRun, run_table
 from tests.analysis.recorded import record_study
 from tests.analysis.studies import simulated_runs
 
@@ -78,7 +80,19 @@ def test_a_run_that_does_not_say_what_it_is_stays_out_with_a_warning(missing: st
         assert load_study("s", tmp_path)["key"].tolist() == ["good"]
 
 
-@pytest.mark.parametrize("changed", [{"margin": "wide"}, {"lr": "nan"}, {"seed": "3.5"}, {"normalize": "perhaps"}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"margin": "wide"},
+        {"lr": "nan"},
+        {"seed": "3.5"},
+        {"normalize": "perhaps"},
+        {"seed": -1},
+        {"epochs": 2.5},
+        {"seed": True},
+        {"margin": -1.0},
+    ],
+)
 def test_a_parameter_that_cannot_be_read_leaves_its_run_out(changed: dict[str, str], tmp_path: Path) -> None:
     recorded(tmp_path, described("good"), described("bad", **changed))
     study = read_study("s", tmp_path)
@@ -106,10 +120,11 @@ def test_points_of_a_run_that_a_record_does_not_describe_are_left_out(tmp_path: 
     assert "1 points of record p" in study.warnings[0]
 
 
-def test_a_metric_is_no_parameter_and_an_infinite_one_is_none_at_all(tmp_path: Path) -> None:
-    points = [("good", "loss", 5, 0.1), ("good", "test/map_at_r", 5, float("inf")), ("good", "test/x", 5, 0.2)]
-    recorded(tmp_path, described("good"), points=points)
-    runs = load_study("s", tmp_path)
+def test_a_metric_is_no_parameter_and_an_infinite_one_is_none_at_all() -> None:
+    run = described("good")
+    metrics = {"loss": 0.1, "test/map_at_r": float("inf"), "test/x": 0.2}
+    runs, warnings = run_table([StoredRun("good", "good", run.params, run.tags, metrics)])
+    assert warnings == []
     assert runs["loss"].tolist() == ["triplet"]
     assert runs["test/x"].tolist() == [0.2]
     assert "test/map_at_r" not in runs
@@ -149,3 +164,25 @@ def test_whatever_a_remote_storage_raises_is_one_kind_of_error(monkeypatch: pyte
         load_study("s", "memory://bucket")
     with pytest.raises(RuntimeError, match="no such host"):
         load_study("s", "results")
+
+
+def test_two_runs_of_one_key_in_mlflow_that_differ_are_an_error_that_names_both() -> None:
+    run = described("k")
+    first, second = (StoredRun(label, "k", run.params, run.tags, {"test/map_at_r": 0.5}) for label in ("r1", "r2"))
+    assert len(run_table([first, second])[0]) == 1
+    with pytest.raises(ConflictingRunsError, match="r1 and r3 hold different results of one run"):
+        run_table([first, second, StoredRun("r3", "k", run.params, run.tags, {"test/map_at_r": 0.9})])
+
+
+def test_a_metric_out_of_its_range_leaves_its_run_in_mlflow_out() -> None:
+    run = described("k")
+    runs, (warning,) = run_table([StoredRun("r1", "k", run.params, run.tags, {"test/map_at_r": 943646.07})])
+    assert runs.empty
+    assert "test/map_at_r = 943646" in warning
+
+
+def test_names_that_act_on_a_terminal_are_written_out(tmp_path: Path) -> None:
+    recorded(tmp_path, described("run", dataset="a\x1b[2J\n\u202eb" + "c" * 500))
+    (dataset,) = load_study("s", tmp_path)["dataset"]
+    assert dataset.startswith("a\\x1b[2J\\n\\u202eb")
+    assert len(dataset) <= 120

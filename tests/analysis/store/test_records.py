@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.store.records import (
-    BrokenRecordError,
-    PackRecord,
-    RunDescription,
-    read_record,
-    read_records,
-    write_record,
-)
+from analysis.store.record_schema import RunDescription
+from analysis.store.records import BrokenRecordError, PackRecord, read_record, read_records, write_record
 
 
 def record(pack: str = "abc") -> PackRecord:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +233,42 @@ def test_a_missing_file_and_an_unknown_preset_are_named(tmp_path: Path) -> None:
         load_config("demo", tmp_path / "absent.yaml", {})
     with pytest.raises(ConfigError, match="did you mean 'sweep'"):
         load_config("sweeep", None, {})
+
+
+def test_a_grid_that_is_too_large_is_counted_and_not_listed(tmp_path: Path) -> None:
+    values = ", ".join(str(value) for value in range(1, 1001))
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"margins: [{values}]\nlrs: [{values}]\nseeds: 100000\n")
+    started = time.monotonic()
+    with pytest.raises(ConfigError, match=r"are 1200000000000 runs, more than 100000: .* raise --most-runs$"):
+        load_config(None, file, {})
+    assert time.monotonic() - started < 5
+    small = {"margins": [1], "lrs": [0.1], "miners": ["all"], "seeds": 5}
+    with pytest.raises(ConfigError, match="are 20 runs, more than 19"):
+        load_config(None, None, {**small, "most_runs": 19})
+    assert load_config(None, None, {**small, "most_runs": 20}).most_runs == 20
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("synthetic: {dim: 1" + "0" * 90 + "}", "synthetic: .* set STUDY_LIMITS=10"),
+        ("synthetic: {dim: 1000000000}", "synthetic: .* set STUDY_LIMITS=10"),
+        ("synthetic: {classes: 1000000000, samples_per_class: 1000000000}", "set STUDY_LIMITS=10"),
+        ("seeds: [0, 1" + "0" * 90 + "]", "seeds: .*less than"),
+        ("batch_size: 0x" + "f" * 5000, "line 1: an integer has more than 100 digits"),
+        ("epochs: &a [1]\nseeds: *a", "line 2: aliases such as"),
+        ("epochs: " + "[" * 100_000, "nested|nesting"),
+        ('name: "a\\e[2J\\u202e\\nb"', r"is no study name"),
+        ('"a\\e[2J": 1', "unknown field"),
+        ("epochs: " + "x" * 10_000, r"epochs: .*got 'x+…"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_what_a_stranger_writes_is_one_line(content: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_config(None, file, {})
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1200

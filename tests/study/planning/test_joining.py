@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.store.records import RunDescription
+from analysis.store.record_schema import RunDescription
 from study.planning.grid import run_params
 from study.planning.joining import differences
 from tests.study.planning.examples import runs_of

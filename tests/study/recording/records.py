@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from mlflow.tracking import MlflowClient
 
-from analysis.store.records import PackRecord, RunDescription
+from analysis.store.record_schema import RunDescription
+from analysis.store.records import PackRecord
 
 PARAMS: dict[str, str | int | float] = {
     "dataset": "digits",

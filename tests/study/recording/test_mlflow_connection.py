@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.store.mlflow_client import without_passwords
+from analysis.masking import hidden
 from study.config.model import load_config
 from study.recording.mlflow_connection import browse_hint, connect_mlflow, open_sink, sync_hint
 from study.recording.mlflow_sink import TrackingError
@@ -51,7 +51,7 @@ def test_the_browse_command_binds_to_this_machine() -> None:
     ],
 )
 def test_passwords_are_never_shown(text: str, shown: str) -> None:
-    assert without_passwords(text) == shown
+    assert hidden(text) == shown
     assert "secret" not in browse_hint("postgresql://me:secret@host/mlflow", "s")  # pragma: allowlist secret
     with pytest.raises(TrackingError) as failed:
         open_sink("nonsense://me:secret@host", "s")  # pragma: allowlist secret
@@ -86,7 +86,7 @@ def test_mlflows_files_are_with_the_records(storage: str, files: str, tmp_path: 
     assert location.removeprefix("file://") == files.format(folder=tmp_path)
 
 
-def test_the_hint_to_fill_mlflow_is_a_command_without_passwords() -> None:
+def test_the_hint_to_fill_mlflow_is_a_command_hidden() -> None:
     options = {"storage": "/my results", "tracking_uri": "http://me:secret@host:5000"}  # pragma: allowlist secret
     hint = sync_hint(load_config("demo", None, options))
     assert hint == (

@@ -67,7 +67,7 @@ def test_markdown_says_the_same_with_the_figures_beside_it() -> None:
         "- **It is up (n = 1)**\n- **It is not**",
         "> **Warning:** Take care.",
         "## Part",
-        "Of `this` and <that>.",
+        "Of `this` and &lt;that>.",
         "Some:",
         "- one\n- two",
         "| what | n | verdict |\n| --- | ---: | --- |\n| a | 1 | **up** |",

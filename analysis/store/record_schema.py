@@ -1,0 +1,159 @@
+"""What a record may hold: checked on reading, for whoever can write the storage can write a record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.metrics import metric_range
+from analysis.parameters import Value
+
+_LONGEST_NAME = 200  # characters of a pack's id, a key and a metric's name
+_LONGEST_VALUE = 5000  # of a parameter and a tag
+_LARGEST = 2**53  # of a number that JSON and every reader keep exactly
+_ROUNDING = 1e-6  # by which a share may leave its range
+_SKETCH = ("x", "y", "label")
+
+
+class SchemaError(ValueError):
+    """What is wrong with the content of a record, in a few words."""
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """What is known of a run apart from its metrics.
+
+    Attributes:
+        key: Hash of everything that determines the run's result.
+        params: The run's parameters by name.
+        tags: Where it came from (pack, code version, data digest), and ``diverged``.
+        sketch: Samples of its test embeddings in two dimensions, ``x``, ``y`` and ``label``; None where none was kept.
+    """
+
+    key: str
+    params: Mapping[str, Value]
+    tags: Mapping[str, str]
+    sketch: Mapping[str, list[float]] | None = None
+
+
+@dataclass(frozen=True)
+class PackDescription:
+    """What a record says of its pack, checked."""
+
+    pack: str
+    started: int
+    finished: int
+    runs: tuple[RunDescription, ...]
+
+
+def checked_description(content: object) -> PackDescription:
+    """The description of a pack from JSON values.
+
+    Raises:
+        SchemaError: If something in it is missing, of another kind, or out of its range.
+    """
+    fields = _mapping(content, "the description")
+    times = [_count(fields.get(name), name) for name in ("started", "finished")]
+    runs = fields.get("runs")
+    if not isinstance(runs, list):
+        raise SchemaError("'runs' is no list")
+    described = tuple(_run(run) for run in runs)
+    if len({run.key for run in described}) < len(described):
+        raise SchemaError("two runs have one key")
+    return PackDescription(_text(fields.get("pack"), "'pack'", _LONGEST_NAME), times[0], times[1], described)
+
+
+def check_points(points: pd.DataFrame) -> None:
+    """Checks the points of a record: columns ``key`` and ``metric``, categorical, ``epoch`` and ``value``.
+
+    Raises:
+        SchemaError: If one is missing, infinite, out of the range of its metric or epoch, or there twice.
+    """
+    if points.isna().to_numpy().any() or not np.isfinite(points["value"].to_numpy()).all():
+        raise SchemaError("a point is not finite or not there")
+    if len(points) and not 0 <= points["epoch"].min() <= points["epoch"].max() < 2**31:
+        raise SchemaError("an epoch is no count")
+    for column in ("key", "metric"):
+        for name in points[column].cat.categories:
+            _text(name, f"a {column}", _LONGEST_NAME)
+    extremes = points.groupby("metric", observed=True)["value"].agg(["min", "max"])
+    for metric, low, high in zip(extremes.index, extremes["min"], extremes["max"], strict=True):
+        least, most = metric_range(str(metric))
+        if not least - _ROUNDING <= low <= high <= most + _ROUNDING:
+            odd = low if low < least - _ROUNDING else high
+            raise SchemaError(f"{metric} = {odd:g} is not between {least:g} and {most:g}")
+    if points.duplicated(["key", "metric", "epoch"]).any():
+        raise SchemaError("a run has two values of one metric in one epoch")
+
+
+def _run(content: object) -> RunDescription:
+    fields = _mapping(content, "a run")
+    key = _text(fields.get("key"), "a key", _LONGEST_NAME)
+    params = {
+        _text(name, "a parameter's name", _LONGEST_NAME): _value(value, name)
+        for name, value in _mapping(fields.get("params"), "'params'").items()
+    }
+    tags = {
+        _text(name, "a tag's name", _LONGEST_NAME): _text(value, f"tag {name!r}", _LONGEST_VALUE)
+        for name, value in _mapping(fields.get("tags"), "'tags'").items()
+    }
+    return RunDescription(key, params, tags, _sketch(fields.get("sketch")))
+
+
+def _sketch(content: object) -> dict[str, list[float]] | None:
+    if content is None:
+        return None
+    fields = _mapping(content, "a sketch")
+    if set(fields) != set(_SKETCH):
+        raise SchemaError("a sketch has other columns than x, y and label")
+    columns = {}
+    for name in _SKETCH:
+        column = fields[name]
+        if not isinstance(column, list) or not all(_is_number(value) for value in column):
+            raise SchemaError(f"the {name} of a sketch are no numbers")
+        columns[name] = column
+    if len({len(column) for column in columns.values()}) > 1:
+        raise SchemaError("the columns of a sketch have different lengths")
+    if any(label < 0 or label != int(label) for label in columns["label"]):
+        raise SchemaError("the labels of a sketch are no classes")
+    return columns
+
+
+def _mapping(content: object, what: str) -> Mapping[str, object]:
+    if not isinstance(content, dict):
+        raise SchemaError(f"{what} is no mapping")
+    return content
+
+
+def _text(content: object, what: str, longest: int) -> str:
+    if not isinstance(content, str):
+        raise SchemaError(f"{what} is no text")
+    if len(content) > longest:
+        raise SchemaError(f"{what} has more than {longest} characters")
+    return content
+
+
+def _value(content: object, name: object) -> Value:
+    if isinstance(content, bool):
+        return content
+    if isinstance(content, str):
+        return _text(content, f"parameter {name!r}", _LONGEST_VALUE)
+    if isinstance(content, (int, float)) and _is_number(content):
+        return content
+    raise SchemaError(f"parameter {name!r} is no text and no number")
+
+
+def _count(content: object, name: str) -> int:
+    if isinstance(content, int) and not isinstance(content, bool) and 0 <= content <= _LARGEST:
+        return content
+    raise SchemaError(f"{name!r} is no time")
+
+
+def _is_number(content: object) -> bool:
+    if isinstance(content, bool) or not isinstance(content, (int, float)):
+        return False
+    return math.isfinite(content) and abs(content) <= _LARGEST if isinstance(content, int) else math.isfinite(content)
