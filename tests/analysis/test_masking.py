@@ -86,7 +86,11 @@ def test_what_is_no_secret_stays(text: str, shown: str) -> None:
 
 def test_secrets_of_the_environment_are_known() -> None:
     learn_environment(
-        {"AWS_SECRET_ACCESS_KEY": "abcdefgh1234", "MLFLOW_TRACKING_TOKEN": "tokentoken", "HOME": "/home/me"}
+        {
+            "AWS_SECRET_ACCESS_KEY": "abcdefgh1234",
+            "MLFLOW_TRACKING_TOKEN": "tokentoken",
+            "HOME": "/home/me",
+        }  # pragma: allowlist secret
     )
     assert hidden("abcdefgh1234 tokentoken /home/me") == f"{MASK} {MASK} /home/me"
 
