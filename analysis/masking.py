@@ -111,6 +111,8 @@ def _secrets(address: str) -> Iterator[str]:
         user, colon, password = rest[:end].partition(":")
         if colon:
             yield password
+            if len(password.strip()) < _SHORTEST and not _is_named(scheme):  # a token may stand before no password
+                yield from (user, rest[:end])
         elif "/" in user:  # a path that holds an "@", but for a server's, where nobody can tell
             yield from [user] * scheme.lower().startswith("http")
         elif not _is_named(scheme) or "@" in user:
@@ -125,7 +127,8 @@ def _masked_user(found: re.Match[str]) -> str:
     scheme, userinfo = found[1], found[2]
     user, colon, _ = userinfo.partition(":")
     if colon and "/" not in user:
-        return f"{scheme}://{user}:{MASK}@"
+        is_token = userinfo.endswith(":") and not _is_named(scheme)
+        return f"{scheme}://{MASK if is_token else user}:{MASK}@"
     if "/" in userinfo and "://" not in userinfo and not colon:  # a path or a query that holds an "@"
         return found[0]
     return found[0] if _is_named(scheme) and "@" not in userinfo else f"{scheme}://{MASK}@"

@@ -103,3 +103,10 @@ def test_what_a_command_writes_goes_through_the_mask_and_without_control_charact
     assert captured.err == f"{MASK} \\udcff\n\r  [###] 3/4 runs\x1b[K"
     print("\x1b[2J")
     assert capsys.readouterr().out == "\x1b[2J\n"
+
+
+def test_a_token_before_an_empty_password_is_hidden() -> None:
+    forget()
+    assert hidden("https://tokentoken:@host/x") == f"https://{MASK}:{MASK}@host/x"
+    learn("https://tokentoken:@host/x")
+    assert hidden("it was tokentoken") == f"it was {MASK}"
