@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,15 @@ from study.recording.mlflow_connection import open_sink
 from study.recording.report_artifacts import RefusedAddressError, checked_address
 from study.sync import main
 from tests.study.recording.records import record, runs_of
+
+
+def journal_of(database: Path, other: str = "") -> bytes:
+    """The journal of a transaction in which nothing was written, on another database as well if one is named."""
+    magic, sector, page = bytes.fromhex("d9d505f920a163d7"), 512, 4096
+    head = magic + struct.pack(">5I", 0, 0, database.stat().st_size // page, sector, page)
+    name = other.encode()
+    end = struct.pack(">I", (1 << 30) // page + 1) + name + struct.pack(">II", len(name), sum(name)) + magic
+    return head.ljust(sector, b"\0") + end * bool(other)
 
 
 @pytest.fixture
@@ -117,6 +127,25 @@ def test_mlflows_file_in_the_storage_is_no_link(
     assert sync(tmp_path) == 2
     assert "mlflow.db is a link or no regular file: name the database" in capsys.readouterr().err
     assert private.read_text() == "mine"
+
+
+def test_the_journal_of_mlflows_file_names_no_file_for_sqlite_to_delete(
+    tmp_path: Path, report: Path, private: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sync(tmp_path) == 0
+    journal = tmp_path / "results" / "mlflow.db-journal"
+    journal.write_bytes(journal_of(tmp_path / "results" / "mlflow.db", str(private)))
+    assert sync(tmp_path) == 2
+    assert private.read_text() == "mine"
+    assert "mlflow.db-journal names another file, which SQLite would delete" in capsys.readouterr().err
+
+
+def test_a_journal_that_a_kill_has_left_is_undone(tmp_path: Path, report: Path) -> None:
+    assert sync(tmp_path) == 0
+    journal = tmp_path / "results" / "mlflow.db-journal"
+    journal.write_bytes(journal_of(tmp_path / "results" / "mlflow.db"))
+    assert sync(tmp_path) == 0
+    assert not journal.exists()
 
 
 @pytest.mark.parametrize(
