@@ -15,6 +15,9 @@ MOST_BYTES = 1_000_000
 MOST_DEPTH = 20
 _STACK = 500  # levels, beyond which reading takes more of the stack than there may be
 _LONGEST_NUMBER = 100  # characters; a longer integer takes ever longer to read, and cannot be written out
+# A date that does not exist is a `ValueError`, a text that is tagged as one an `AttributeError`; numbers out of range
+# are others.
+_FAULTS = (*(yaml.YAMLError, ValueError, ArithmeticError, TypeError, LookupError, AttributeError, RecursionError),)
 
 
 class YamlError(ValueError):
@@ -39,8 +42,7 @@ def read_yaml(path: str | Path) -> object:
         return yaml.load(text, _Loader)
     except YamlError:
         raise
-    # A date that does not exist is a `ValueError`; numbers out of range are others.
-    except (yaml.YAMLError, ValueError, ArithmeticError, TypeError, LookupError, RecursionError) as error:
+    except _FAULTS as error:
         raise YamlError(f"is not YAML: {message_text(error, 300)}") from None
 
 

@@ -26,6 +26,7 @@ BOMB = "\n".join(["a: &a [x, x, x]", "b: &b [*a, *a, *a]", "c: [*b, *b, *b]"])
         ("dim: 1" + ":1" * 300_000 + ".5", "line 1: a number has more than 100 digits"),
         ("dim: " + "9" * 500_000, "line 1: an integer has more than 100 digits"),
         ("day: 2024-13-45", "is not YAML: month"),
+        ("day: !!timestamp today", "is not YAML"),
         ("a: [1, 2", "is not YAML"),
         ("a: !!python/object/apply:os.system [true]", "is not YAML: could not determine a constructor"),
         ("? [a, b]\n: 1", "is not YAML: .*unhashable"),
