@@ -101,6 +101,8 @@ def read_start(path: Folder, count: int) -> bytes:
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise UnsafeFileError(path, "is a link, which is not followed in a study's folder") from None
+            if error.errno == errno.ENXIO:  # a socket
+                raise UnsafeFileError(path, "is no regular file") from None
             raise type(error)(error.errno, error.strerror, str(path)) from None
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)

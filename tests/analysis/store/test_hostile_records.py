@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,15 @@ def test_a_pipe_a_device_and_a_folder_among_the_records_are_left_out(tmp_path: P
     (tmp_path / "folder-0000000000000000.parquet").mkdir()
     broken = [str(item) for item in read_records(tmp_path) if isinstance(item, BrokenRecordError)]
     assert [re.search("is no regular file|is a link", text) is not None for text in broken] == [True] * 3
+
+
+def test_a_socket_among_the_records_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_record(tmp_path, record("good"))
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind("socket-0000000000000000.parquet")
+        broken = [str(item) for item in read_records(tmp_path) if isinstance(item, BrokenRecordError)]
+    assert [re.search("is no regular file", text) is not None for text in broken] == [True]
 
 
 def test_two_records_of_one_run_that_differ_are_an_error_that_names_both(tmp_path: Path) -> None:
