@@ -183,8 +183,8 @@ def _other_inputs(state: StudyState, datasets: Mapping[DatasetKey, AnyDataset]) 
                 recorded.setdefault(keys[run.key], set()).add(run.tags["inputs_digest"])
     return [
         f"the inputs of {key.dataset} for {key.encoder} are other numbers than those of some recorded runs (digest "
-        f"{datasets[key].inputs_digest}, recorded {', '.join(sorted(digests))}), though of the same images: those of "
-        "another device or other versions differ by rounding"
+        f"{datasets[key].inputs_digest}, recorded {', '.join(map(name_text, sorted(digests)))}), though of the same "
+        "images: those of another device or other versions differ by rounding"
         for key, digests in recorded.items()
         if key in datasets and digests != {datasets[key].inputs_digest}
     ]
