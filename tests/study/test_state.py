@@ -103,6 +103,8 @@ def test_inputs_that_differ_in_some_bit_from_those_of_recorded_runs_are_a_warnin
     _, (warning,) = prepare_datasets(config, read_state(config), run_here)
     assert warning.startswith("the inputs of digits for mlp are other numbers than those of some recorded runs")
     assert "recorded other), though of the same images" in warning
+    record_digits(config, inputs_digest="x\nerror: delete all")
+    assert "\n" not in prepare_datasets(config, read_state(config), run_here)[1][0]
 
 
 def test_cached_inputs_that_were_exchanged_are_not_trained_on(config: StudyConfig, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def test_a_run_trained_again_by_other_code_replaces_the_old_one(uri: str) -> Non
     sink.write(record(["a"], version="2"))
     sink.write(record(["a"], version="2"))
     assert [run.data.tags["code_version"] for run in runs_of(uri)] == ["2"]
+
+
+def test_the_tags_of_a_record_do_not_make_its_run_another(uri: str) -> None:
+    honest, forged = record(["a"]), record(["b"])
+    tags = {**forged.runs[0].tags, "key": "a", "level": "study"}
+    for pack in (honest, replace(forged, runs=(replace(forged.runs[0], tags=tags),))):
+        open_sink(uri, "s").write(pack)
+    assert sorted(run.data.tags["key"] for run in runs_of(uri)) == ["a", "b"]
+    assert len(runs_of(uri, "study")) == 1
 
 
 def test_more_points_than_a_request_carries_all_arrive(uri: str) -> None:
