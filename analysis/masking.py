@@ -93,11 +93,6 @@ def hidden_in_addresses(text: str) -> str:
     return _PARAMETER.sub(rf"\1\2\3{MASK}", text) if "=" in text else text
 
 
-def hidden_all(texts: Iterable[str]) -> list[str]:
-    """Several texts, each as `hidden` gives it."""
-    return [hidden(text) for text in texts]
-
-
 def _secrets(address: str) -> Iterator[str]:
     """What of a whole address nobody may see."""
     scheme, sign, rest = address.partition("://")

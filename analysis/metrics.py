@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 Family = Literal["primary", "mechanism", "secondary"]
@@ -119,6 +120,8 @@ def _own_rope(name: str, value: float) -> float:
     return math.log(value) if scale == "log" else float(value)
 
 
+_ROUNDING = 1e-6  # by which a recorded metric may leave its range
+
 # Between which values a half-width lies as a user gives it, and what it is in words.
 _LIMITS: dict[Scale, tuple[float, float, str]] = {
     "share": (0.0, 1.0, "a share between 0 and 1 (0.02 is 2 points)"),
@@ -127,6 +130,7 @@ _LIMITS: dict[Scale, tuple[float, float, str]] = {
 }
 
 
+@lru_cache(maxsize=1024)  # it is asked for every metric of every run
 def metric_range(column: str) -> tuple[float, float]:
     """Between which values a recorded metric lies, in any part and as a mean over the epochs; infinite where unknown.
 
@@ -135,6 +139,12 @@ def metric_range(column: str) -> tuple[float, float]:
         ((0.0, 1.0), (0.0, inf), (-inf, inf))
     """
     return _RANGES.get(_root(column), (-math.inf, math.inf))
+
+
+def is_in_range(column: str, value: float) -> bool:
+    """Whether a recorded metric may have a value, but for rounding."""
+    least, most = metric_range(column)
+    return least - _ROUNDING <= value <= most + _ROUNDING
 
 
 def _root(column: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ _STACK = 500  # levels, beyond which reading takes more of the stack than there 
 _LONGEST_NUMBER = 100  # characters; a longer integer takes ever longer to read, and cannot be written out
 # A date that does not exist is a `ValueError`, a text that is tagged as one an `AttributeError`; numbers out of range
 # are others.
-_FAULTS = (*(yaml.YAMLError, ValueError, ArithmeticError, TypeError, LookupError, AttributeError, RecursionError),)
+_FAULTS = (yaml.YAMLError, ValueError, ArithmeticError, TypeError, LookupError, AttributeError, RecursionError)
 
 
 class YamlError(ValueError):
@@ -48,7 +47,7 @@ def read_yaml(path: str | Path) -> object:
 
 def _check_shape(text: str) -> None:
     deepest, depth = min(raised(MOST_DEPTH), _STACK), 0
-    for event in _events(text):
+    for event in yaml.parse(text, _Base):
         if isinstance(event, yaml.AliasEvent):
             line = _line(event)
             raise YamlError(f"line {line}: aliases such as *{event.anchor} are not read: write the values out")
@@ -59,10 +58,6 @@ def _check_shape(text: str) -> None:
 
 def _line(place: Any) -> int:
     return int(place.start_mark.line) + 1
-
-
-def _events(text: str) -> Iterator[Any]:
-    yield from yaml.parse(text, _Base)
 
 
 # libyaml is many times as fast, where it is there.

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.masking import hidden, hidden_all
+from analysis.masking import hidden
 from analysis.plain_text import name_text
 from analysis.store.files import Folder
 from analysis.store.mlflow_client import open_client, reason, search_all_runs
@@ -123,7 +123,7 @@ def read_study(
         if points_of or sketches:
             recorded = _from_records(records_folder(storage, name), points_of, sketches)
     runs, unreadable = run_table(found)
-    warnings = hidden_all([*warnings, *unreadable])
+    warnings = [hidden(text) for text in (*warnings, *unreadable)]
     if runs.empty:
         raise StudyNotFoundError(" ".join([f"no runs of a study {name!r} in {source}", *warnings]))
     return StoredStudy(runs, recorded.points.table(), recorded.sketches, tuple(warnings))

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.metrics import metric_range
+from analysis.metrics import is_in_range, metric_range
 from analysis.parameters import Value
 
 _LONGEST_NAME = 200  # characters of a pack's id, a key and a metric's name
 _LONGEST_VALUE = 5000  # of a parameter and a tag
 _LARGEST = 2**53  # of a number that JSON and every reader keep exactly
-_ROUNDING = 1e-6  # by which a share may leave its range
 _SKETCH = ("x", "y", "label")
 
 
@@ -82,10 +81,10 @@ def check_points(points: pd.DataFrame) -> None:
             _text(name, f"a {column}", _LONGEST_NAME)
     extremes = points.groupby("metric", observed=True)["value"].agg(["min", "max"])
     for metric, low, high in zip(extremes.index, extremes["min"], extremes["max"], strict=True):
-        least, most = metric_range(str(metric))
-        if not least - _ROUNDING <= low <= high <= most + _ROUNDING:
-            odd = low if low < least - _ROUNDING else high
-            raise SchemaError(f"{metric} = {odd:g} is not between {least:g} and {most:g}")
+        for value in (low, high):
+            if not is_in_range(str(metric), value):
+                least, most = metric_range(str(metric))
+                raise SchemaError(f"{metric} = {value:g} is not between {least:g} and {most:g}")
     if points.duplicated(["key", "metric", "epoch"]).any():
         raise SchemaError("a run has two values of one metric in one epoch")
 
@@ -156,4 +155,4 @@ def _count(content: object, name: str) -> int:
 def _is_number(content: object) -> bool:
     if isinstance(content, bool) or not isinstance(content, (int, float)):
         return False
-    return math.isfinite(content) and abs(content) <= _LARGEST if isinstance(content, int) else math.isfinite(content)
+    return math.isfinite(content) if isinstance(content, float) else abs(content) <= _LARGEST

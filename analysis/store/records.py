@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -203,27 +203,27 @@ def _check_agreement(record: PackRecord, path: Folder, path_of: dict[str, Folder
     """Raises `ConflictingRecordsError` if an earlier record holds other results of one of the runs."""
     twice = [run.key for run in record.runs if run.key in path_of]
     for earlier_path in dict.fromkeys(path_of[key] for key in twice):
-        earlier = read_record(earlier_path)
-        for key in twice:
-            if path_of[key] == earlier_path and not _agree(record, earlier, key):
+        keys = [key for key in twice if path_of[key] == earlier_path]
+        here, there = _results(record, keys), _results(read_record(earlier_path), keys)
+        for key in keys:
+            if here[key] != there[key]:
                 raise ConflictingRecordsError(
                     f"{name_text(earlier_path, 500)} and {name_text(path, 500)} hold different results of one run "
                     f"({name_text(key)}): move one of them away, the one that you do not trust"
                 )
 
 
-def _agree(first: PackRecord, second: PackRecord, key: str) -> bool:
-    """Whether two records say the same of a run. What computed it, where and in which pack, may differ."""
-    results = []
-    for record in (first, second):
-        (run,) = (run for run in record.runs if run.key == key)
-        points = record.points[record.points["key"] == key]
-        values = {
-            (metric, epoch): value for metric, epoch, value in points[["metric", "epoch", "value"]].values.tolist()
-        }
-        tags = {name: run.tags.get(name) for name in ("diverged", "data_digest")}
-        results.append((run.params, tags, values))
-    return results[0] == results[1]
+def _results(record: PackRecord, keys: Collection[str]) -> dict[str, tuple[object, ...]]:
+    """What a record says of some of its runs. What computed it, where and in which pack, may differ and stays out."""
+    points = record.points[record.points["key"].isin(keys)]
+    values: dict[str, dict[tuple[str, int], float]] = {key: {} for key in keys}
+    for key, metric, epoch, value in zip(*(points[name].tolist() for name in _COLUMNS), strict=True):
+        values[key][metric, epoch] = value
+    return {
+        run.key: (run.params, run.tags.get("diverged"), run.tags.get("data_digest"), values[run.key])
+        for run in record.runs
+        if run.key in values
+    }
 
 
 def _digest(content: bytes) -> str:

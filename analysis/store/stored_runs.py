@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.metrics import metric_range
+from analysis.metrics import is_in_range, metric_range
 from analysis.parameters import PARAMETERS, Parameter
 from analysis.plain_text import name_text
 from analysis.store.records import PackRecord
@@ -29,7 +29,6 @@ _BOOLEANS = {"true": True, "false": False}
 _NAMED = 5  # a warning names so many runs, and counts the others
 
 
-_ROUNDING = 1e-6  # by which a metric may leave its range
 # Runs of one key may differ in these: what computed them, and with which others.
 _OF_NO_RESULT = {"pack", "code_version", "device"}
 
@@ -164,8 +163,8 @@ def _row(run: StoredRun) -> dict[str, Any]:
         raise _UnreadableRunError(f"no {absent[0]}")
     row: dict[str, Any] = {name_text(name): value for name, value in run.metrics.items() if math.isfinite(value)}
     for metric, value in row.items():
-        least, most = metric_range(metric)
-        if not least - _ROUNDING <= value <= most + _ROUNDING:
+        if not is_in_range(metric, value):
+            least, most = metric_range(metric)
             raise _UnreadableRunError(f"{metric} = {value:g}, which is not between {least:g} and {most:g}")
     row.update(key=name_text(run.key), diverged=tags["diverged"] != "false")
     row.update({parameter.name: _typed(parameter, params[parameter.name]) for parameter in PARAMETERS})

@@ -66,8 +66,7 @@ def prepare(
         if encoded.listing is None:
             loaded[encoded.dataset, backbone] = load_vectors(encoded.dataset, synthetic)
             continue
-        entry = _cache_entry(encoded, encoded.listing, backbone, cache, runner)
-        _check_form(encoded, entry.inputs, entry_of(encoded, encoded.listing, cache))
+        entry = _cache_entry(encoded, encoded.listing, cache, runner)
         labels, test = torch.tensor(encoded.listing.labels), encoded.official_test
         content = f"{entry.source_digest} {json.dumps(encoded.preprocessing, sort_keys=True)}"
         dataset = make_dataset(encoded.dataset, entry.inputs, labels, encoded.split, test, entry.duplicates, content)
@@ -97,9 +96,9 @@ def _duplicate_warnings(dataset: Dataset, listing: ImageListing, duplicates: lis
     ]
 
 
-def _cache_entry(
-    encoded: EncodedDataset, listing: ImageListing, backbone: str | None, cache: Path, runner: BackboneRunner
-) -> CacheEntry:
+def _cache_entry(encoded: EncodedDataset, listing: ImageListing, cache: Path, runner: BackboneRunner) -> CacheEntry:
+    backbone = backbone_of(encoded.encoder)
+
     def make() -> tuple[Tensor, list[str]]:
         bar = Bar(sys.stderr)
         what = f"preparing {name_text(encoded.dataset)}" + (f" for {backbone}" if backbone else "")
@@ -112,7 +111,10 @@ def _cache_entry(
         finally:
             bar.close()
 
-    return load_or_make(entry_of(encoded, listing, cache), make)
+    folder = entry_of(encoded, listing, cache)
+    entry = load_or_make(folder, make)
+    _check_form(encoded, entry.inputs, folder)
+    return entry
 
 
 def make_inputs(
