@@ -75,6 +75,7 @@ METRICS: tuple[Metric, ...] = (
 )
 
 BY_NAME = {metric.name: metric for metric in METRICS}
+SELECTION = "val/map_at_r"  # by which settings are chosen, at the last epoch
 SCORE = BY_NAME["map_at_r"]  # what advice, budgets and settings are about: the primary metric
 
 

@@ -7,16 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from study.config.model import (
-    DEFAULT_PRESET,
-    LIST_OPTIONS,
-    SWITCHES,
-    VALUE_OPTIONS,
-    StudyConfig,
-    environment,
-    load_config,
-    preset_names,
-)
+from study.config.loading import DEFAULT_PRESET, environment, load_config, preset_names
+from study.config.model import LIST_OPTIONS, SWITCHES, VALUE_OPTIONS, StudyConfig
 
 
 def read_command(arguments: Sequence[str] | None = None) -> tuple[StudyConfig, bool]:

@@ -6,7 +6,6 @@ import contextlib
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Sequence
 from operator import mul
 from typing import TextIO
 
@@ -73,25 +72,33 @@ class Progress:
     dataset. If the plan was far off, the corrected time is said once.
     """
 
-    def __init__(self, packs: Sequence[Pack], expected: Sequence[float], output: TextIO = sys.stderr) -> None:
-        """Starts with no pack trained.
+    def __init__(self, runs: int, seconds: float, output: TextIO = sys.stderr) -> None:
+        """Starts with no pack.
 
         Args:
-            packs: To train.
-            expected: Seconds that each is expected to take on one worker.
+            runs: How many will be trained.
+            seconds: That they are expected to take on one worker.
             output: Where progress is shown.
         """
-        self._packs = packs
-        self._expected = [max(seconds, 1e-9) for seconds in expected]
-        self._reached = [0.0] * len(packs)  # the share of each pack that is trained
+        self._planned_runs = runs
+        self._planned_seconds = seconds
+        self._packs: list[Pack] = []
+        self._expected: list[float] = []
+        self._reached: list[float] = []  # the share of each pack that is trained
         self._took: dict[int, float] = {}
         self._runs_done = 0
         self._said = False
         self._bar = Bar(output)
 
+    def add(self, pack: Pack, seconds: float) -> None:
+        """A pack will be trained, and is expected to take so many seconds on one worker."""
+        self._packs.append(pack)
+        self._expected.append(max(seconds, 1e-9))
+        self._reached.append(0.0)
+
     def reached(self, position: int, epoch: int) -> None:
         """A pack has reached an epoch."""
-        share = epoch / self._packs[position].structure.epochs
+        share = epoch / self._packs[position].structure.last_epoch
         self._reached[position] = max(self._reached[position], share)
         self._show()
 
@@ -108,12 +115,12 @@ class Progress:
 
     def fraction(self) -> float:
         """How much of the work is done, from 0 to 1, as the packs that ended let expect."""
-        expected = self._corrected()
-        total = sum(expected)
+        expected, later = self._corrected()
+        total = sum(expected) + later
         return sum(map(mul, expected, self._reached)) / total if total else 1.0
 
-    def _corrected(self) -> list[float]:
-        """The seconds of each pack: what it took, or what is expected in view of those that ended."""
+    def _corrected(self) -> tuple[list[float], float]:
+        """The seconds of each pack, and of packs to come: what it took, or is expected in view of those that ended."""
         took: defaultdict[DatasetKey, float] = defaultdict(float)
         expected: defaultdict[DatasetKey, float] = defaultdict(float)
         for position, seconds in self._took.items():
@@ -121,10 +128,11 @@ class Progress:
             expected[self._key(position)] += self._expected[position]
         overall = sum(took.values()) / sum(expected.values()) if took else 1.0
         factors = {key: took[key] / expected[key] for key in took}
-        return [
+        each = [
             self._took.get(position, seconds * factors.get(self._key(position), overall))
             for position, seconds in enumerate(self._expected)
         ]
+        return each, overall * max(self._planned_seconds - sum(self._expected), 0.0)
 
     def _key(self, position: int) -> DatasetKey:
         return self._packs[position].structure.dataset_key
@@ -132,7 +140,8 @@ class Progress:
     def _say_if_far_off(self) -> None:
         if self._said:
             return
-        corrected, planned = sum(self._corrected()), sum(self._expected)
+        expected, later = self._corrected()
+        corrected, planned = sum(expected) + later, max(self._planned_seconds, sum(self._expected))
         factor = corrected / planned
         if 1 / FAR_OFF < factor < FAR_OFF or abs(corrected - planned) < WORTH_SAYING:
             return
@@ -144,7 +153,7 @@ class Progress:
         )
 
     def _runs(self) -> int:
-        return sum(len(pack.members) for pack in self._packs)
+        return max(self._planned_runs, sum(len(pack.members) for pack in self._packs))
 
     def _show(self, force: bool = False) -> None:
         self._bar.show(self.fraction(), f"{self._runs_done}/{self._runs()} runs", force)

@@ -50,7 +50,7 @@ def _run(arguments: Sequence[str] | None, guard: contextlib.ExitStack) -> int:
 
     guard.enter_context(guarded_output(sys.argv[1:] if arguments is None else arguments))
     from study.command import read_command
-    from study.config.model import ConfigError
+    from study.config.loading import ConfigError
 
     try:
         config, only_plan = read_command(arguments)

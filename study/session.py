@@ -128,9 +128,9 @@ def _run_session(config: StudyConfig, raise_if_taken_over: Callable[[], None]) -
 def _show_plan(config: StudyConfig, state: StudyState) -> list[Estimate]:
     """Prints the plan and its warnings; returns how long the training takes by dataset."""
     workers = _local_workers(config.gpus_per_pack)
-    packs = [planned.pack for planned in plan_packs(config, state, workers)]
+    packs = plan_packs(config, state, workers)
     try:
-        estimates = estimate(packs, state.datasets_to_train, state.unprepared(config.cache))
+        estimates = estimate(state.work_left, state.datasets_to_train, state.unprepared(config.cache))
     except DatasetError as error:  # an image that was read for the measurement is broken
         raise StudyError(message_text(error)) from None
     lines = plan_lines(config, state.runs, len(state.done), len(packs), workers, estimates)

@@ -8,14 +8,22 @@ from pathlib import Path
 
 from analysis.plain_text import message_text, name_text
 from analysis.store.mlflow_client import reason
-from analysis.store.records import BrokenRecordError, ConflictingRecordsError, PackRecord, records_folder
+from analysis.store.records import (
+    BrokenRecordError,
+    ConflictingRecordsError,
+    PackRecord,
+    records_folder,
+)
+from analysis.store.stored_runs import record_scores
 from study.config.model import StudyConfig
 from study.data.cached_inputs import check_cached_inputs
 from study.data.preparation import BackboneRunner, is_prepared, prepare
 from study.data.sources import DatasetsError, EncodedDataset, find_datasets
 from study.errors import StudyError
-from study.planning.grid import Run, expand, older_keys
+from study.planning.grid import Run, older_keys
 from study.planning.joining import differences
+from study.planning.work import Work
+from study.search.cohorts import Cohort, all_asked, cohorts
 from study.storage.folder import stored_records, study_folder
 from trainables.datasets.errors import DatasetError
 from trainables.datasets.splits import Dataset
@@ -33,13 +41,17 @@ class StudyState:
 
     Attributes:
         datasets: Its datasets, each with one encoder.
-        runs: All runs of its configuration.
+        cohorts: What asks for its runs.
+        scores: Validation scores of the recorded runs, by key; minus infinity for those that have none.
+        runs: All runs that its configuration asks for, as far as the recorded ones let know.
         done: Keys of the runs that are recorded.
         records: All readable records of the study. They may hold runs of other configurations.
         warnings: About datasets that are left out, and records that cannot be used as they are.
     """
 
     datasets: list[EncodedDataset]
+    cohorts: list[Cohort]
+    scores: dict[str, float]
     runs: list[Run]
     done: set[str]
     records: list[PackRecord]
@@ -55,6 +67,13 @@ class StudyState:
         """The datasets of the runs that are not recorded."""
         keys = {run.structure.dataset_key for run in self.runs if run.key not in self.done}
         return [dataset for dataset in self.datasets if dataset.key in keys]
+
+    @property
+    def work_left(self) -> list[Work]:
+        """What is still to be trained; also what searches will ask for only when they know more."""
+        done = [run for run in self.runs if run.key in self.done]
+        left = [work for cohort in self.cohorts for work in cohort.left(done)]
+        return [work for work in left if work.runs > 0]
 
     def unprepared(self, cache: Path) -> list[EncodedDataset]:
         """The datasets to train on that are not in the cache."""
@@ -77,8 +96,10 @@ def read_state(config: StudyConfig, only_plan: bool = False) -> StudyState:
     except DatasetsError as error:
         raise StudyError(str(error)) from None
     records, broken = _read_records(config)
-    runs = expand(config, datasets)
-    recorded = {run.key for record in records for run in record.runs}
+    asking = cohorts(config, datasets)
+    scores = {key: score for record in records for key, score in record_scores(record).items()}
+    runs = all_asked(asking, scores)
+    recorded = scores.keys()
     if recorded & older_keys(config, datasets, runs):
         raise StudyError(
             f"study {config.name!r} has runs of a miner whose margin window has changed since: they are not "
@@ -88,7 +109,7 @@ def read_state(config: StudyConfig, only_plan: bool = False) -> StudyState:
     if len(done) < len(runs) and not warnings:  # a dataset that is not here may be recorded
         _check_name(config, runs, records)
     warnings += [*broken, *_version_warnings(records, done)]
-    return StudyState(datasets, runs, done, records, warnings)
+    return StudyState(datasets, asking, scores, runs, done, records, warnings)
 
 
 def prepare_datasets(

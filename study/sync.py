@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from analysis.masking import guarded_output, hidden
 from analysis.report.files import report_folder
 from analysis.store.records import BrokenRecordError, ConflictingRecordsError, records_folder
-from study.config.model import ConfigError, StudyConfig, environment, load_config
+from study.config.loading import ConfigError, environment, load_config
+from study.config.model import StudyConfig
 from study.recording.mlflow_connection import connect_mlflow
 from study.recording.mlflow_sink import TrackingError
 from study.recording.report_artifacts import RefusedAddressError

@@ -7,22 +7,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.plain_text import message_text, name_text
-from analysis.store.stored_runs import TestPart
+from analysis.store.stored_runs import TestPart, record_scores
 from study.cluster.connection import count_workers
 from study.cluster.scheduling import train_packs
 from study.cluster.trials import OtherVersionError
 from study.config.model import StudyConfig
 from study.errors import StudyError
 from study.planning.estimate import Estimate
+from study.planning.grid import Run
 from study.planning.packing import PlannedPack, make_packs, pack_limits
 from study.progress import Progress, duration
 from study.recording.pack_record import Provenance, make_record
 from study.recording.recorder import Recorder
+from study.search.pool import PackPool
 from study.state import StudyState
 from study.storage.checkpoints import CheckpointFolder, fingerprint
 from study.storage.folder import study_folder
 from trainables.datasets.synthetic import AnyDataset
-from trainables.pack import DatasetKey
+from trainables.pack import DatasetKey, Structure
 from trainables.provenance import code_version
 from trainables.training.history import History
 from trainables.tune_adapter import TrainingJob
@@ -33,40 +35,39 @@ class Training:
     """The packs to train, and what their training needs.
 
     Attributes:
-        packs: In the order in which they start.
+        pool: The packs, in the order in which they start; results may call for more.
         datasets: The datasets of these packs.
         snapshots: Where workers keep the snapshots of packs in training.
         gpus_per_pack: The fraction of a GPU that each pack takes; zero for CPUs.
         version: Version of the code and its libraries.
-        run_seconds: Expected seconds of a run on one worker, by dataset.
+        seconds_of: Expected seconds of a run on one worker.
+        planned_seconds: Of all that the session will train, on one worker.
+        planned_runs: How many runs that is.
+        search: How their settings are chosen.
     """
 
-    packs: list[PlannedPack]
+    pool: PackPool
     datasets: Mapping[DatasetKey, AnyDataset]
     snapshots: CheckpointFolder
     gpus_per_pack: float
     version: str
-    run_seconds: Mapping[DatasetKey, float]
+    seconds_of: Callable[[Structure], float]
+    planned_seconds: float
+    planned_runs: int
+    search: str = "grid"
 
     def dataset(self, planned: PlannedPack) -> AnyDataset:
         """The dataset that a pack is trained on."""
         return self.datasets[planned.pack.structure.dataset_key]
 
-    def expected_seconds(self) -> list[float]:
-        """How long each pack will take on one worker."""
-        return [self.run_seconds[each.pack.structure.dataset_key] * len(each.runs) for each in self.packs]
+    def expected_seconds(self, planned: PlannedPack) -> float:
+        """How long a pack will take on one worker."""
+        return self.seconds_of(planned.pack.structure) * len(planned.runs)
 
-    def jobs(self) -> list[TrainingJob]:
-        """The packs as Ray trains them."""
-        return [
-            TrainingJob(
-                planned.pack,
-                planned.name,
-                fingerprint(planned.keys, self.version, _data_of(self.dataset(planned))),
-                self.version,
-            )
-            for planned in self.packs
-        ]
+    def job(self, planned: PlannedPack) -> TrainingJob:
+        """A pack as Ray trains it."""
+        mark = fingerprint(planned.keys, self.version, _data_of(self.dataset(planned)))
+        return TrainingJob(planned.pack, planned.name, mark, self.version)
 
 
 def _data_of(dataset: AnyDataset) -> str:
@@ -90,13 +91,31 @@ def plan_packs(
         estimates: How long the training takes, by dataset.
         interrupted: The keys of the runs of each pack that has a snapshot.
     """
+    missing = [run for run in state.runs if run.key not in state.done]
+    return _packer(config, state, workers, run_seconds(estimates))(missing, interrupted)
+
+
+def run_seconds(estimates: Iterable[Estimate]) -> Callable[[Structure], float]:
+    """Expected seconds of a run on one worker; epochs count alike where there is no estimate."""
+    by_dataset = {each.encoded.key: each for each in estimates}
+
+    def seconds(structure: Structure) -> float:
+        known = by_dataset.get(structure.dataset_key)
+        return known.run(structure) if known else float(structure.last_epoch)
+
+    return seconds
+
+
+def _packer(
+    config: StudyConfig, state: StudyState, workers: int, seconds: Callable[[Structure], float]
+) -> Callable[..., list[PlannedPack]]:
+    """Makes packs of runs, those of interrupted packs first."""
     limits = pack_limits(config, state.datasets)
-    return make_packs(state.runs, state.done, config.pack_size, workers, limits, run_seconds(estimates), interrupted)
 
+    def pack(runs: Sequence[Run], interrupted: Iterable[Sequence[str]] = ()) -> list[PlannedPack]:
+        return make_packs(runs, config.pack_size, workers, limits, seconds, interrupted)
 
-def run_seconds(estimates: Iterable[Estimate]) -> dict[DatasetKey, float]:
-    """Expected seconds of a run on one worker, by dataset."""
-    return {each.encoded.key: each.run for each in estimates}
+    return pack
 
 
 def plan_training(
@@ -121,13 +140,18 @@ def plan_training(
     snapshots.clear(version, state.done)
     workers = count_workers(gpus_per_pack)
     packs = plan_packs(config, state, workers, estimates, snapshots.interrupted_packs(version))
-    return Training(packs, datasets, snapshots, gpus_per_pack, version, run_seconds(estimates))
+    seconds_of = run_seconds(estimates)
+    pool = PackPool(packs, state.cohorts, state.scores, _packer(config, state, workers, seconds_of))
+    left = state.work_left
+    seconds, runs = sum(seconds_of(work.structure) * work.runs for work in left), sum(work.runs for work in left)
+    return Training(pool, datasets, snapshots, gpus_per_pack, version, seconds_of, seconds, runs, config.search)
 
 
 class ResultKeeper:
-    """Records the result of each pack as it ends, and shows the progress.
+    """Records the result of each pack as it ends, trains what follows from it, and shows the progress.
 
     Attributes:
+        jobs: What Ray trains. It grows as results call for more.
         progress: What is shown.
         busy_seconds: How long the packs that ended took, all together.
         trained_runs: How many runs these packs had.
@@ -140,9 +164,11 @@ class ResultKeeper:
         self._recorder = recorder
         self._sketched_seed = sketched_seed
         self._raise_if_taken_over = raise_if_taken_over
-        self.progress = Progress([planned.pack for planned in training.packs], training.expected_seconds())
+        self.jobs: list[TrainingJob] = []
+        self.progress = Progress(training.planned_runs, training.planned_seconds)
         self.busy_seconds = 0.0
         self.trained_runs = 0
+        self._add(training.pool.packs)
 
     def on_epoch(self, position: int, epoch: int) -> None:
         """Shows the progress of a pack."""
@@ -152,15 +178,29 @@ class ResultKeeper:
     def on_result(self, position: int, history: History, seconds: float, device: str) -> None:
         """Records the result of a pack."""
         self._raise_if_taken_over()
-        planned = self._training.packs[position]
+        planned = self._training.pool.packs[position]
         self.busy_seconds += seconds
         self.trained_runs += len(planned.runs)
         dataset = self._training.dataset(planned)
         test_part: TestPart = "shared" if dataset.shares_test else "drawn"
-        provenance = Provenance(self._training.version, dataset.digest, device, test_part, dataset.inputs_digest)
-        self._recorder.add(make_record(planned, history, seconds, provenance, self._sketched_seed))
+        training = self._training
+        provenance = Provenance(
+            training.version, dataset.digest, device, test_part, dataset.inputs_digest, training.search
+        )
+        record = make_record(planned, history, seconds, provenance, self._sketched_seed)
+        self._recorder.add(record)
         self._training.snapshots.remove(planned.name)
+        self._add(self._training.pool.ended(position, record_scores(record)))
         self.progress.finished(position, seconds)
+
+    def on_failure(self, position: int) -> None:
+        """Goes on without the result of a pack."""
+        self._add(self._training.pool.failed(position))
+
+    def _add(self, packs: Iterable[PlannedPack]) -> None:
+        for planned in packs:
+            self.jobs.append(self._training.job(planned))
+            self.progress.add(planned.pack, self._training.expected_seconds(planned))
 
 
 def train(training: Training, keeper: ResultKeeper) -> list[str]:
@@ -172,7 +212,7 @@ def train(training: Training, keeper: ResultKeeper) -> list[str]:
     """
     started = time.monotonic()
     try:
-        failed = train_packs(training.jobs(), training.datasets, training.snapshots, training.gpus_per_pack, keeper)
+        failed = train_packs(keeper.jobs, training.datasets, training.snapshots, training.gpus_per_pack, keeper)
     except OtherVersionError as error:
         raise StudyError(f"--address: {message_text(error)}") from None
     finally:
@@ -180,7 +220,7 @@ def train(training: Training, keeper: ResultKeeper) -> list[str]:
     seconds_each = keeper.busy_seconds / max(keeper.trained_runs, 1)
     took = duration(time.monotonic() - started)
     print(f"Trained {keeper.trained_runs} runs in {took}, {seconds_each:.3g} s a run and worker")
-    return [f"{_pack_text(training.packs[position])} failed: {message_text(why)}" for position, why in failed]
+    return [f"{_pack_text(training.pool.packs[position])} failed: {message_text(why)}" for position, why in failed]
 
 
 def _pack_text(planned: PlannedPack) -> str:

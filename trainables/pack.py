@@ -41,6 +41,8 @@ class Structure:
         normalize: Whether embeddings are L2-normalised before the loss and the evaluation.
         augment: Whether training images are cropped and flipped at random.
         evaluate_every: Epochs between two evaluations. There is always one at epoch 0 and one at the end.
+        stop_at: The epoch after which training stops early, if it does: a rung of a search that halves (Jamieson and
+            Talwalkar 2016). Only the validation score is then measured, once, after it.
     """
 
     dataset: str
@@ -56,6 +58,12 @@ class Structure:
     normalize: bool
     augment: bool
     evaluate_every: int
+    stop_at: int | None = None
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch after which training ends."""
+        return self.epochs if self.stop_at is None else self.stop_at
 
     @property
     def dataset_key(self) -> DatasetKey:
@@ -63,7 +71,9 @@ class Structure:
         return DatasetKey(self.dataset, self.encoder)
 
     def evaluation_epochs(self) -> list[int]:
-        """The epochs with validation and test metrics; epoch 0 is the untrained network."""
+        """The epochs with validation and test metrics, none if it stops early; epoch 0 is the untrained network."""
+        if self.stop_at is not None:
+            return []
         return sorted({0, self.epochs, *range(0, self.epochs + 1, self.evaluate_every)})
 
 

@@ -21,6 +21,10 @@ def random_stream(dataset: str, seed: int, purpose: str, epoch: int = 0) -> torc
         purpose: For example ``"weights"`` or ``"batches"``; different purposes are independent.
         epoch: Each epoch may have its own stream, so training can resume at any epoch.
     """
+    return torch.Generator().manual_seed(stream_number(dataset, seed, purpose, epoch))
+
+
+def stream_number(dataset: str, seed: int, purpose: str, epoch: int = 0) -> int:
+    """What seeds the generator of `random_stream`: an integer of 63 bits, from the same arguments."""
     text = f"{dataset}\x1f{seed}\x1f{purpose}\x1f{epoch}".encode()
-    number = int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
-    return torch.Generator().manual_seed(number)
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1

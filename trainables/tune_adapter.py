@@ -81,15 +81,14 @@ def get_dataset(reference: ray.ObjectRef[StoredDataset]) -> AnyDataset:
 
 
 def pack_trainable(
-    jobs: ray.ObjectRef[list[TrainingJob]],
     datasets: Mapping[DatasetKey, ray.ObjectRef[StoredDataset]],
     threads: int,
     snapshots: Snapshots,
 ) -> Callable[[dict[str, Any]], None]:
     """A function trainable for Ray Tune.
 
-    Its configuration has three entries. ``"pack"`` is a position in `jobs`. ``"from_scratch"`` ignores the last
-    snapshot of the pack. ``"pieces"`` is the number of pieces to train the pack in.
+    Its configuration has three entries. ``"job"`` is the `TrainingJob`. ``"from_scratch"`` ignores the last snapshot of
+    its pack. ``"pieces"`` is the number of pieces to train the pack in.
 
     It reports ``{"epoch": int}`` from time to time. The last report adds ``{"history": History, "seconds": float,
     "device": str}``. An error in the training is reported as ``{"error": str}`` and then raised. So the next try
@@ -97,14 +96,13 @@ def pack_trainable(
     have another version than the job, it trains nothing and reports ``{"other_version": str}``.
 
     Args:
-        jobs: All packs. They are in the object store to keep the configuration of a trial small.
         datasets: From `put_dataset`.
         threads: CPU threads of a trial. With one thread, no bit of a result depends on the pack.
         snapshots: Storage for snapshots.
     """
 
     def train(config: dict[str, Any]) -> None:
-        job = ray.get(jobs)[config["pack"]]
+        job: TrainingJob = config["job"]
         if job.version != code_version():
             tune.report({"other_version": _version_message(job.version)})
             return
@@ -121,7 +119,7 @@ def pack_trainable(
         torch.set_num_threads(threads)
         device = _device()
         dataset = get_dataset(datasets[job.pack.structure.dataset_key])
-        epochs = job.pack.structure.epochs
+        epochs = job.pack.structure.last_epoch
 
         def on_epoch(epoch: int, snapshot: Callable[[], Snapshot]) -> None:
             nonlocal last_report, last_write

@@ -19,9 +19,9 @@ import pandas as pd
 
 from analysis.comparison.arms import ArmPair
 from analysis.comparison.pairing import Condition, Floats, Seed, has_repeats
+from analysis.metrics import SELECTION
 from analysis.parameters import ARM, CONDITION
 
-SELECTION = "val/map_at_r"
 REPEATS = "a condition stands more than once under one seed and loss"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.metrics import is_in_range, metric_range
+from analysis.metrics import SELECTION, is_in_range, metric_range
 from analysis.parameters import PARAMETERS, Parameter
 from analysis.plain_text import name_text
 from analysis.store.records import PackRecord
@@ -77,6 +77,14 @@ class LastValues:
         for key, metric, value in zip(last["key"], last["metric"], last["value"], strict=True):
             by_run[key][metric] = float(value)
         return cls(by_run, int((~known).sum()))
+
+
+def record_scores(record: PackRecord) -> dict[str, float]:
+    """The validation score of each run of a record, by key; minus infinity for runs that diverged or have none."""
+    points = record.points[record.points["metric"] == SELECTION].sort_values("epoch", kind="stable")
+    last = dict(zip(points["key"], points["value"], strict=True))
+    ended = {run.key for run in record.runs if run.tags.get("diverged") == "false"}
+    return {run.key: float(last[run.key]) if run.key in ended & last.keys() else -math.inf for run in record.runs}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     # Tune would often save the state of the experiment. A study resumes from its records.
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    # Tune would ask a searcher for one trial at a time. Packs wait for no results, and an autoscaler counts what waits.
+    "TUNE_MAX_PENDING_TRIALS_PG": "200",
     # Tune would catch Ctrl-C and end only the experiment. It has to end the study.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     # Tune's newer output prints tables of trials. The study shows its own progress.

@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import ray
 from ray import tune
 
 from study.cluster.connection import CPUS_PER_PACK
+from study.cluster.pack_searcher import PackSearcher
 from study.cluster.ray_settings import restart_after_out_of_memory
 from study.cluster.trials import MOST_DEATHS, TrainingListener, TrialCallback
 from trainables.datasets.synthetic import AnyDataset
@@ -28,7 +28,7 @@ def train_packs(
     """Trains packs as trials of a Tune experiment. They start in the given order.
 
     Args:
-        jobs: What to train.
+        jobs: What to train. It may grow while they train: `listener` may append what a result calls for.
         datasets: Each is put into the object store once.
         snapshots: Where workers keep the snapshots of packs in training.
         gpus_per_pack: The fraction of a GPU that each pack takes; zero for CPUs.
@@ -43,17 +43,10 @@ def train_packs(
     """
     stored = {id(dataset): put_dataset(dataset) for dataset in datasets.values()}
     references = {key: stored[id(dataset)] for key, dataset in datasets.items()}
-    trainable = pack_trainable(ray.put(list(jobs)), references, CPUS_PER_PACK, snapshots)
+    trainable = pack_trainable(references, CPUS_PER_PACK, snapshots)
     with_resources = tune.with_resources(trainable, _resources(gpus_per_pack))
     callback = TrialCallback(listener)
-    errors: dict[int, BaseException | None] = {}
-    to_train: Sequence[int] = range(len(jobs))
-    # A process that dies while Tune hands it its next pack ends that pack's trial at once, whatever may still fail.
-    for _ in range(MOST_DEATHS):
-        errors.update(_run_experiment(with_resources, to_train, callback))
-        to_train = [position for position in to_train if callback.may_try_again(position)]
-        if not to_train:
-            break
+    errors = _run_experiment(with_resources, PackSearcher(jobs, callback), callback)
     return [
         (position, callback.failed.get(position) or _reason(errors.get(position)))
         for position in range(len(jobs))
@@ -62,17 +55,21 @@ def train_packs(
 
 
 def _run_experiment(
-    trainable: Callable[[dict[str, Any]], None], positions: Sequence[int], callback: TrialCallback
+    trainable: Callable[[dict[str, Any]], None], searcher: PackSearcher, callback: TrialCallback
 ) -> dict[int, BaseException | None]:
-    """Trains the packs at some positions, and returns the last error of each."""
+    """Trains all that a searcher suggests, and returns the last error of each pack by position."""
     with (
         tempfile.TemporaryDirectory(prefix="study-", ignore_cleanup_errors=True) as folder,
         restart_after_out_of_memory(),
     ):
         tuner = tune.Tuner(
             trainable,
-            param_space={"pack": tune.grid_search(list(positions)), "pieces": 1, "from_scratch": False},
-            tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=_folder_name),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,  # as many as it suggests
+                reuse_actors=True,
+                trial_dirname_creator=_folder_name,
+            ),
             run_config=tune.RunConfig(
                 name="tune",
                 storage_path=folder,
@@ -82,8 +79,8 @@ def _run_experiment(
             ),
         )
         try:
-            # Read before the folder is removed. Results come in the order in which the trials ended; one whose process
-            # never started has no configuration.
+            # Read before the folder is removed. Results come in the order in which the trials were made; one whose
+            # process never started has no configuration.
             return {result.config["pack"]: result.error for result in tuner.fit() if result.config}
         except Exception:
             if callback.error is not None:
@@ -98,7 +95,7 @@ def _resources(gpus_per_pack: float) -> dict[str, float]:
 
 
 def _folder_name(trial: Any) -> str:
-    return f"pack-{trial.config['pack']}"
+    return f"pack-{trial.config['pack']}-{trial.trial_id}"
 
 
 def _reason(error: BaseException | None) -> str:

@@ -37,6 +37,9 @@ class TrainingListener(Protocol):
             device: Name of the device that trained it.
         """
 
+    def on_failure(self, position: int) -> None:
+        """The pack at a position brings no result, however often it is tried."""
+
 
 class TrialCallback(tune.Callback):  # type: ignore[misc]
     """Passes on what trials report, and decides how trials that fail are tried again.
@@ -101,6 +104,18 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
     def may_try_again(self, position: int) -> bool:
         """Whether a pack has no result, and has failed and died less often than it may."""
         return not (position in self.finished or position in self.failed or self._deaths[position] >= MOST_DEATHS)
+
+    def count_death(self, position: int) -> None:
+        """A pack's trial has ended without a result, and its pack will be tried again."""
+        self._deaths[position] += 1
+
+    def give_up(self, position: int) -> None:
+        """A pack brings no result. What the listener raises ends the training."""
+        try:
+            self._listener.on_failure(position)
+        except Exception as error:
+            self.error = error
+            raise
 
     def _count_failure(self, position: int, trial: Any, error: str) -> None:
         self._failures[position] = self._failures.get(position, 0) + 1

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator
 from upath import UPath
 
+from study.config.levels import Level, level_or_range
 from study.config.per_loss import EachLoss, PerLoss, each_loss
+from study.config.searches import SAMPLINGS
 from trainables.datasets.registry import DATASETS, FOLDER
 from trainables.datasets.splits import SPLITS
 from trainables.datasets.synthetic import SyntheticOptions
@@ -174,11 +176,13 @@ Split = Annotated[str, _one_of("split", SPLITS)]
 Sampler = Annotated[str, _one_of("sampler", ["auto", *SAMPLERS])]
 Losses = Annotated[tuple[Annotated[str, _one_of("loss", LOSSES)], ...], _Listed, _NotEmpty, _Distinct]
 Miners = Annotated[tuple[Annotated[str, _one_of("miner", MINERS)], ...], _Listed, _NotEmpty, _Distinct]
-Positives = Annotated[tuple[_Positive, ...], _Listed, _NotEmpty, _Distinct]
+Levels = Annotated[tuple[Annotated[_Positive, WrapValidator(level_or_range)], ...], _Listed, _NotEmpty, _Distinct]
 MINERS_EXAMPLE = each_loss("all,hard", "all,semihard")
 MinersPerLoss = Annotated[PerLoss[str], EachLoss(Miners, MINERS_EXAMPLE)]
 MARGINS_EXAMPLE = each_loss("0.5,2,8", "0.1,0.4,1.6")
-Margins = Annotated[PerLoss[float], EachLoss(Positives, MARGINS_EXAMPLE)]
+Margins = Annotated[PerLoss[Level], EachLoss(Levels, MARGINS_EXAMPLE)]
 RATES_EXAMPLE = each_loss("1e-3,3e-4", "1e-3,1e-4")
-Rates = Annotated[PerLoss[float], EachLoss(Positives, RATES_EXAMPLE)]
+Rates = Annotated[PerLoss[Level], EachLoss(Levels, RATES_EXAMPLE)]
+Sampling = Annotated[str, _one_of("search", SAMPLINGS)]
+Rungs = Annotated[tuple[Count, ...], _Listed, _NotEmpty]
 Seeds = Annotated[tuple[_Seed, ...], BeforeValidator(_as_seeds), _NotEmpty, _Distinct]

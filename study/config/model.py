@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sized
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from upath import UPath
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from analysis.limits import LimitsError
-from analysis.masking import learn, with_scheme
 from analysis.metrics import metrics_with
-from analysis.plain_text import name_text
 from analysis.store.loading import is_study_name
-from analysis.yaml_file import YamlError, read_yaml
 from study.config import fields as f
-from study.config.faults import one_line
+from study.config.levels import Range
+from study.config.searches import (
+    DEFAULT_SETTINGS,
+    FACTOR,
+    check_budget,
+    check_levels,
+    check_rungs,
+    default_rungs,
+)
 from study.config.sizes import check_clusters, check_runs
 from trainables.datasets.registry import DATASETS, dataset_info, study_name
 from trainables.datasets.synthetic import SyntheticOptions
@@ -28,21 +29,14 @@ from trainables.networks.encoders import backbone_of
 from trainables.objectives.losses import LOSSES
 from trainables.objectives.miners import MINERS
 
-PRESETS = Path(__file__).parent / "presets"
-DEFAULT_PRESET = "sweep"
-_LONGEST_PATH = 400  # characters of what a message shows
-
-# Every field is an option of the command; these take several values.
-LIST_OPTIONS = ("datasets", "encoder", "weights", "losses", "miners", "margins", "lrs", "seeds", "synthetic", "rope")
-# The fields of which each loss may have its own values.
-PER_LOSS = ("miners", "margins", "lrs")
-_ADDRESSES = ("tracking_uri", "storage", "address")
-_ENVIRONMENT = {"tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}  # fields and their variables
 HOME = Path("~/.cache/contrastive-or-triplet")
 
-
-class ConfigError(ValueError):
-    """The first fault of a study's configuration, in one line."""
+# Every field is an option of the command; these take several values.
+LIST_OPTIONS = (
+    *("datasets", "encoder", "weights", "losses", "miners", "margins", "lrs", "rungs", "seeds", "synthetic", "rope"),
+)
+# The fields of which each loss may have its own values.
+PER_LOSS = ("miners", "margins", "lrs")
 
 
 class StudyConfig(BaseModel):
@@ -69,9 +63,26 @@ class StudyConfig(BaseModel):
         description=f"any of {', '.join(MINERS)}; or for each loss its own: {f.MINERS_EXAMPLE}"
     )
     margins: f.Margins = Field(
-        description=f"on d or d^2, as the loss defines it; or for each loss its own: {f.MARGINS_EXAMPLE}"
+        description="on d or d^2, as the loss defines it: levels, or for a search a range such as 0.1..10; or for each "
+        f"loss its own: {f.MARGINS_EXAMPLE}"
     )
-    lrs: f.Rates = Field(description=f"learning rates of Adam; or for each loss its own: {f.RATES_EXAMPLE}")
+    lrs: f.Rates = Field(
+        description="learning rates of Adam: levels, or for a search a range such as 1e-4..1e-2; or for each loss its "
+        f"own: {f.RATES_EXAMPLE}"
+    )
+    search: f.Sampling = Field(
+        default="grid",
+        description="grid tries all combinations; with random, sobol or tpe each seed and loss searches on its own",
+    )
+    settings: f.Count | None = Field(
+        default=None, description=f"settings that a search tries for each seed and loss (default: {DEFAULT_SETTINGS})"
+    )
+    halving: bool = Field(
+        default=False, description="stop searched runs early, and let one in three go on at each rung"
+    )
+    rungs: f.Rungs | None = Field(
+        default=None, description="epochs at which --halving stops runs, the last one included (for 50: 6,17,50)"
+    )
     seeds: f.Seeds = Field(description="how many, or which")
     epochs: f.Count = Field(default=50, description="of each run (default: 50); nothing stops one early")
     batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = Field(default=64, description="samples in a batch")
@@ -140,12 +151,45 @@ class StudyConfig(BaseModel):
 
     @model_validator(mode="after")
     def _few_enough_runs(self) -> StudyConfig:
-        tried = [[self.miners.of(loss), self.margins.of(loss), self.lrs.of(loss)] for loss in self.losses]
+        if self.search == "grid":
+            tried: list[list[Sized]] = [
+                [self.miners.of(loss), self.margins.of(loss), self.lrs.of(loss)] for loss in self.losses
+            ]
+        else:
+            tried = [[range(sum(self.settings_at_rungs))] for _ in self.losses]
         check_runs(tried, len(self.seeds), len(self.dataset_encoders()), self.most_runs)
         return self
 
     @model_validator(mode="after")
+    def _possible_search(self) -> StudyConfig:
+        for name in ("margins", "lrs"):
+            check_levels(self.search, name, dict(getattr(self, name).own))
+        if self.search == "grid":
+            odd = "settings" if self.settings else "halving" if self.halving else "rungs" if self.rungs else None
+            if odd:
+                raise ValueError(f"--{odd} is for a search: a grid trains all of its combinations; give --search sobol")
+            return self
+        if self.rungs and not self.halving:
+            raise ValueError("--rungs are for --halving: give both, or neither")
+        fixed = [
+            loss
+            for loss in self.losses
+            if not any(isinstance(level, Range) for level in (*self.margins.of(loss), *self.lrs.of(loss)))
+        ]
+        if fixed:
+            raise ValueError(
+                f"--search {self.search} needs a range to draw from, and {fixed[0]!r} has levels alone: give --margins "
+                "or --lrs as in 0.1..10, or --search grid"
+            )
+        if self.halving:
+            check_rungs(self.rung_epochs, self.epochs)
+        check_budget(self.search, self.budget, self.rung_epochs)
+        return self
+
+    @model_validator(mode="after")
     def _equal_chances(self) -> StudyConfig:
+        if self.search != "grid":
+            return self
         tried = (self.miners, self.margins, self.lrs)
         counts = {loss: [len(values.of(loss)) for values in tried] for loss in self.losses}
         if len({math.prod(each) for each in counts.values()}) > 1:
@@ -196,9 +240,23 @@ class StudyConfig(BaseModel):
         """MLflow's address: the one given, else a database in the storage folder."""
         return self.tracking_uri or f"sqlite:///{self.storage / 'mlflow.db'}"
 
-    def settings(self, loss: str) -> list[tuple[str, float, float]]:
-        """Each miner, margin and learning rate that a loss tries together."""
-        return list(itertools.product(self.miners.of(loss), self.margins.of(loss), self.lrs.of(loss)))
+    @property
+    def budget(self) -> int:
+        """How many settings each seed tries for each loss on each dataset."""
+        if self.search != "grid":
+            return self.settings or DEFAULT_SETTINGS
+        loss = self.losses[0]
+        return len(self.miners.of(loss)) * len(self.margins.of(loss)) * len(self.lrs.of(loss))
+
+    @property
+    def rung_epochs(self) -> tuple[int, ...]:
+        """The epochs at which runs are stopped or go on, in order; the last epoch alone without halving."""
+        return (self.rungs or default_rungs(self.epochs)) if self.halving else (self.epochs,)
+
+    @property
+    def settings_at_rungs(self) -> tuple[int, ...]:
+        """How many settings of a seed and loss are trained to each of `rung_epochs`."""
+        return tuple(self.budget // FACTOR**rung for rung in range(len(self.rung_epochs)))
 
     def dataset_encoders(self) -> list[tuple[str, str]]:
         """Each dataset with each of its encoders, in the order given. Datasets are named as the user wrote them."""
@@ -217,66 +275,3 @@ VALUE_OPTIONS = tuple(name for name in StudyConfig.model_fields if name not in (
 def augments(dataset: str, encoder: str) -> bool:
     """Whether images can be cropped and flipped: a CNN reads them, and a mirrored image keeps its class."""
     return encoder == "cnn" and dataset_info(dataset).flips
-
-
-def environment() -> dict[str, str]:
-    """Fields of `StudyConfig` that are set by environment variables."""
-    return {field: os.environ[variable] for field, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
-
-
-def preset_names() -> list[str]:
-    """The names of the presets."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
-
-
-def load_config(
-    preset: str | None, file: Path | None, options: Mapping[str, Any], environment: Mapping[str, Any] | None = None
-) -> StudyConfig:
-    """Reads a configuration from a preset, the environment, a YAML file and options. Later ones override earlier ones.
-
-    Args:
-        preset: Name of a preset; `DEFAULT_PRESET` if it is None.
-        file: YAML file with fields of `StudyConfig`.
-        options: Fields of `StudyConfig` by name.
-        environment: Fields of `StudyConfig` from environment variables.
-
-    Raises:
-        ConfigError: With one line about the first fault.
-    """
-    base = preset or DEFAULT_PRESET
-    if base not in preset_names():
-        raise ConfigError(f.unknown("preset", base, preset_names()))
-    own = {**(environment or {})}
-    if file is not None:
-        own.update({"name": file.stem, **_read_yaml(file)})
-    own.update(options)
-    learn(*(with_scheme(own[name]) for name in _ADDRESSES if isinstance(own.get(name), (str, Path, UPath))))
-    try:
-        return StudyConfig.model_validate({"name": base, **_of_losses(PRESETS / f"{base}.yaml", own), **own})
-    except ValidationError as error:
-        raise ConfigError(one_line(error, file, options, StudyConfig.model_fields, PER_LOSS)) from None
-
-
-def _of_losses(preset: Path, own: Mapping[str, Any]) -> dict[str, Any]:
-    """A preset's fields, without the hyperparameters of losses that are left out of one's own study."""
-    fields = _read_yaml(preset)
-    losses = own.get("losses", fields["losses"])
-    kept = {name: fields[name] for name in PER_LOSS if isinstance(fields[name], dict)}
-    return fields | {
-        name: {loss: values for loss, values in by_loss.items() if loss in losses} for name, by_loss in kept.items()
-    }
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    file = name_text(path, _LONGEST_PATH)
-    try:
-        content = read_yaml(path)
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except LimitsError as error:
-        raise ConfigError(str(error)) from None
-    except YamlError as error:
-        raise ConfigError(f"{file} {error}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file} must hold fields such as `margins: [0.2, 1.0]`, not {type(content).__name__}")
-    return {str(name): value for name, value in content.items()}

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
+from study.config.levels import Range
 from trainables.objectives.losses import LOSSES
 
 T = TypeVar("T")
@@ -113,8 +114,12 @@ def _of_the_study(given: dict[str, tuple[T, ...]], info: ValidationInfo) -> PerL
     return PerLoss(tuple((loss, given[loss]) for loss in losses))
 
 
-def _as_written(values: PerLoss[T]) -> list[T] | dict[str, list[T]]:
+def _as_written(values: PerLoss[T]) -> list[Any] | dict[str, list[Any]]:
     """The shortest form that a user could write."""
     if values.shared is not None:
-        return list(values.shared)
-    return {loss: list(own) for loss, own in values.own}
+        return _as_levels(values.shared)
+    return {loss: _as_levels(own) for loss, own in values.own}
+
+
+def _as_levels(values: tuple[T, ...]) -> list[Any]:
+    return [str(value) if isinstance(value, Range) else value for value in values]

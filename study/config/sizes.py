@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 from analysis.limits import raised, remedy
 from trainables.datasets.synthetic import SyntheticOptions
@@ -12,7 +12,7 @@ MOST_SAMPLES = 10_000_000  # of one draw of `synthetic`
 MOST_VALUES = 2_000_000_000  # in it, 8 GB
 
 
-def check_runs(tried: Sequence[Sequence[Sequence[object]]], seeds: int, datasets: int, most: int) -> None:
+def check_runs(tried: Sequence[Sequence[Sized]], seeds: int, datasets: int, most: int) -> None:
     """Refuses a grid that is too large.
 
     Args:

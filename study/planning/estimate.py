@@ -10,6 +10,7 @@ import torch
 
 from study.data.sources import EncodedDataset
 from study.machine import CORES, local_device
+from study.planning.work import Work
 from trainables.datasets.listing import read_image
 from trainables.datasets.splits import TEST_SHARE, VALIDATION_SHARE, Dataset, epoch_samples, make_dataset
 from trainables.networks.backbones import load_backbone, published_weights
@@ -35,43 +36,47 @@ class Estimate:
         encoded: The dataset.
         training: Of all its runs.
         preparation: Before the training.
-        run: Of one run.
+        epoch: Of one run and epoch.
+        evaluation: Of one run's evaluation.
     """
 
     encoded: EncodedDataset
     training: float
     preparation: float
-    run: float
+    epoch: float
+    evaluation: float
+
+    def run(self, structure: Structure) -> float:
+        """Of one run."""
+        return _run_seconds(structure, self.epoch, self.evaluation)
 
 
 def estimate(
-    packs: Sequence[Pack], datasets: Sequence[EncodedDataset], unprepared: Sequence[EncodedDataset]
+    work: Sequence[Work], datasets: Sequence[EncodedDataset], unprepared: Sequence[EncodedDataset]
 ) -> list[Estimate]:
     """Estimates the training time of each dataset, for workers like this machine.
 
     Random data of the same size and shape are trained on for a few epochs.
 
     Args:
-        packs: The packs to train.
-        datasets: The datasets of these packs.
+        work: What is to be trained.
+        datasets: The datasets of this work.
         unprepared: Those whose inputs are not in the cache.
     """
     estimates = []
     evaluation_of: dict[tuple[str, int], Callable[[int], float]] = {}
     for encoded in datasets:
-        own_packs = [pack for pack in packs if pack.structure.dataset_key == encoded.key]
+        own = [each for each in work if each.dataset_key == encoded.key]
         preparation = _preparation_seconds(encoded) if encoded in unprepared else 0.0
-        if not own_packs:
+        if not own:
             continue
-        structure = own_packs[0].structure
+        structure = replace(own[0].structure, stop_at=None)
         if encoded.samples <= _FULL_SIZE and encoded.encoder != "cnn":
             epoch, evaluation = _measure(structure, _random_dataset(encoded, encoded.samples))
         else:
             epoch, evaluation = _extrapolate(structure, encoded, evaluation_of)
-        evaluations = len(structure.evaluation_epochs())
-        runs = sum(len(pack.members) for pack in own_packs)
-        run = structure.epochs * epoch + evaluations * evaluation
-        estimates.append(Estimate(encoded, runs * run, preparation, run))
+        training = sum(each.runs * _run_seconds(each.structure, epoch, evaluation) for each in own)
+        estimates.append(Estimate(encoded, training, preparation, epoch, evaluation))
     return estimates
 
 
@@ -79,6 +84,11 @@ def total_seconds(estimates: Sequence[Estimate], packs: int, workers: int) -> fl
     """Seconds of a study that trains so many packs at once."""
     training = sum(each.training for each in estimates) / max(1, min(workers, packs))
     return STARTUP_SECONDS + training + sum(each.preparation for each in estimates)
+
+
+def _run_seconds(structure: Structure, epoch: float, evaluation: float) -> float:
+    evaluations = len(structure.evaluation_epochs()) or 1  # a run that stops early is evaluated once
+    return structure.last_epoch * epoch + evaluations * evaluation
 
 
 def _extrapolate(

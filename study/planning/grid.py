@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from analysis.parameters import PARAMETERS, Value
+from study.config.levels import levels
 from study.config.model import StudyConfig
 from study.data.sources import EncodedDataset
 from trainables.datasets.registry import dataset_info
@@ -17,6 +20,14 @@ from trainables.pack import Member, Structure
 
 # How often a run is evaluated does not change its result.
 _NOT_IN_KEY = {"evaluate_every"}
+
+
+class Setting(NamedTuple):
+    """What tuning chooses: the hyperparameters of a run."""
+
+    miner: str
+    margin: float
+    lr: float
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,26 @@ class Run:
     key: str
 
 
-def expand(config: StudyConfig, datasets: Sequence[EncodedDataset]) -> list[Run]:
-    """All runs of a study. The seed changes fastest."""
+def expand(config: StudyConfig, datasets: Sequence[EncodedDataset], losses: Iterable[str] = ()) -> list[Run]:
+    """All runs of a grid, of some losses or all. The seed changes fastest."""
     runs = []
-    objectives = [(loss, miner) for loss in config.losses for miner in config.miners.of(loss)]
-    for encoded, (loss, miner) in itertools.product(datasets, objectives):
+    for encoded, loss in itertools.product(datasets, losses or config.losses):
+        make = run_maker(config, encoded, loss)
+        lrs, margins = (levels(each.of(loss)) for each in (config.lrs, config.margins))
+        settings = itertools.product(config.miners.of(loss), lrs, margins, config.seeds)
+        runs += [make(Setting(miner, margin, lr), seed) for miner, lr, margin, seed in settings]
+    return runs
+
+
+def run_maker(config: StudyConfig, encoded: EncodedDataset, loss: str) -> Callable[..., Run]:
+    """A function that makes the runs of one loss on one dataset. What they share is written once.
+
+    Returns:
+        From a `Setting`, a seed and, where training stops early, ``stop_at`` (see `Structure`).
+    """
+
+    @functools.cache
+    def shared(miner: str, stop_at: int | None) -> tuple[Structure, str]:
         structure = Structure(
             dataset=encoded.dataset,
             encoder=encoded.encoder,
@@ -47,12 +73,16 @@ def expand(config: StudyConfig, datasets: Sequence[EncodedDataset]) -> list[Run]
             normalize=config.normalize,
             augment=encoded.augment,
             evaluate_every=config.evaluate_every,
+            stop_at=stop_at,
         )
-        shared = _shared_text(structure, encoded, config, objective_version(loss, miner))
-        for lr, margin, seed in itertools.product(config.lrs.of(loss), config.margins.of(loss), config.seeds):
-            member = Member(margin=margin, lr=lr, seed=seed)
-            runs.append(Run(structure, member, _key(shared, member)))
-    return runs
+        return structure, _shared_text(structure, encoded, config, objective_version(loss, miner))
+
+    def make(setting: Setting, seed: int, stop_at: int | None = None) -> Run:
+        structure, text = shared(setting.miner, stop_at)
+        member = Member(margin=setting.margin, lr=setting.lr, seed=seed)
+        return Run(structure, member, _key(text, member))
+
+    return make
 
 
 def run_params(run: Run) -> dict[str, Value]:
@@ -79,6 +109,8 @@ def _shared_text(structure: Structure, encoded: EncodedDataset, config: StudyCon
     fields = {name: value for name, value in asdict(structure).items() if name not in _NOT_IN_KEY}
     if structure.sampler == "shuffle":
         del fields["samples_per_class"]
+    if structure.stop_at is None:
+        del fields["stop_at"]  # keys are older than rungs
     if version > 1:  # keys are older than versions
         fields["objective_version"] = version
     if dataset_info(structure.dataset).drawn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -47,29 +47,27 @@ class PlannedPack:
 
 def make_packs(
     runs: Iterable[Run],
-    done: Collection[str],
     pack_size: int | None,
     workers: int,
     limits: Mapping[DatasetKey, int],
-    seconds: Mapping[DatasetKey, float] | None = None,
+    seconds: Callable[[Structure], float] = lambda structure: float(structure.last_epoch),
     interrupted: Iterable[Sequence[str]] = (),
 ) -> list[PlannedPack]:
-    """Packs all runs that are not done.
+    """Packs runs.
 
     Interrupted packs come first, with the same runs as before. The others follow, longest first, so that short ones
     fill the end. If the last packs would still leave workers idle, they are split.
 
     Args:
-        runs: The study's runs.
-        done: Keys of the runs that need no training.
+        runs: To be trained.
         pack_size: The most members of a pack. None chooses it: runs train faster in large packs, but every worker
             should have a pack.
         workers: How many packs train at once.
         limits: The most members by dataset, as `pack_limits` gives them.
-        seconds: Training time of a run by dataset; all runs count the same if not given.
+        seconds: Training time of a run; all epochs count the same if not given.
         interrupted: The keys of the runs of each pack that has a snapshot.
     """
-    missing = {run.key: run for run in runs if run.key not in done}
+    missing = {run.key: run for run in runs}
     first: list[PlannedPack] = []
     for keys in interrupted:
         again = [missing[key] for key in dict.fromkeys(keys) if key in missing]
@@ -77,7 +75,7 @@ def make_packs(
             first.append(_pack([missing.pop(run.key) for run in again]))
     size = pack_size or _balanced_size(len(missing), workers)
     packs = [pack for group in _by_structure(missing.values()) for pack in _pieces(group, size, limits)]
-    return first + _balanced(first, packs, workers, seconds or {})
+    return first + _balanced(first, packs, workers, seconds)
 
 
 def pack_limits(config: StudyConfig, datasets: Iterable[EncodedDataset]) -> dict[DatasetKey, int]:
@@ -124,7 +122,10 @@ def _pieces(runs: Sequence[Run], size: int, limits: Mapping[DatasetKey, int]) ->
 
 
 def _balanced(
-    first: Sequence[PlannedPack], packs: Sequence[PlannedPack], workers: int, seconds: Mapping[DatasetKey, float]
+    first: Sequence[PlannedPack],
+    packs: Sequence[PlannedPack],
+    workers: int,
+    seconds: Callable[[Structure], float],
 ) -> list[PlannedPack]:
     """Sorts packs, longest first, and splits those that would end last, as long as that ends the study earlier.
 
@@ -132,11 +133,11 @@ def _balanced(
         first: Packs that are trained before these.
         packs: What to sort and split.
         workers: How many packs train at once.
-        seconds: Training time of a run by dataset.
+        seconds: Training time of a run.
     """
 
     def cost(pack: PlannedPack) -> float:
-        return (len(pack.runs) + _PACK_OVERHEAD) * seconds.get(pack.pack.structure.dataset_key, 1.0)
+        return (len(pack.runs) + _PACK_OVERHEAD) * seconds(pack.pack.structure)
 
     def ends(packs: Sequence[PlannedPack]) -> tuple[list[float], int]:
         return _schedule([cost(pack) for pack in (*first, *packs)], workers)

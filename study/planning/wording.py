@@ -12,6 +12,7 @@ from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED
 from analysis.plain_text import name_text
 from analysis.statistics.power import LEAST_SEEDS
 from analysis.statistics.sign_flips import smallest_p
+from study.config.levels import Level, level_text
 from study.config.model import StudyConfig
 from study.config.per_loss import PerLoss
 from study.planning.estimate import Estimate, total_seconds
@@ -35,7 +36,6 @@ def plan_lines(
         estimates: How long the training takes, by dataset.
     """
     datasets = dict.fromkeys((*run.structure.dataset_key, run.structure.split) for run in runs)
-    conditions = len(runs) // len(config.seeds)
     lines = [
         f"Study {config.name!r} in {config.storage / config.name}",
         f"  datasets   {', '.join(_dataset_text(*dataset) for dataset in datasets)}",
@@ -43,17 +43,36 @@ def plan_lines(
         f"  miners     {_values_text(config.miners)}",
         f"  margins    {_values_text(config.margins)}",
         f"  rates      {_values_text(config.lrs)}",
-        f"  runs       {conditions} conditions x {len(config.seeds)} seeds = {len(runs)} runs of {config.epochs} epochs"
-        + (f"; {done} are recorded already" if done else ""),
+        *_run_lines(config, len(runs), len(datasets)),
     ]
+    lines[-1] += f"; {done} are recorded already" if done else ""
     if packs:
-        lines.append(f"  training   {len(runs) - done} runs in {packs} packs, {workers} at a time")
+        first = "the first " if config.search != "grid" else ""
+        lines.append(f"  training   {first}{len(runs) - done} runs in {packs} packs, {workers} at a time")
     if estimates:
         seconds = total_seconds(estimates, packs, workers)
         lines.append(f"  time       about {duration(seconds)}, from a short measurement on this machine")
         if len(datasets) > 1:
             lines.append(f"             {'; '.join(_time_text(each, packs, workers) for each in estimates)}")
     return lines + _test_lines(config, len(datasets))
+
+
+def _run_lines(config: StudyConfig, asked: int, datasets: int) -> list[str]:
+    """How many runs of how many epochs there will be."""
+    seeds, epochs = len(config.seeds), config.epochs
+    if config.search == "grid":
+        return [f"  runs       {asked // seeds} conditions x {seeds} seeds = {asked} runs of {epochs} epochs"]
+    searches = datasets * len(config.losses) * seeds
+    trained = list(zip(config.rung_epochs, config.settings_at_rungs, strict=True))
+    budget = f"{config.budget} settings for each dataset, loss and seed"
+    lines = [f"  search     {config.search}: {budget}, {searches} searches"]
+    if config.halving:
+        steps = ", ".join(f"{count} to epoch {epoch}" for epoch, count in trained)
+        spent, whole = sum(epoch * count for epoch, count in trained), config.budget * epochs
+        lines.append(f"  rungs      {steps}: {spent} epochs instead of {whole} a search")
+    total = searches * sum(config.settings_at_rungs)
+    member_epochs = searches * sum(epoch * count for epoch, count in trained)
+    return [*lines, f"  runs       {total} of {member_epochs} epochs in all"]
 
 
 def length_warnings(estimates: Sequence[Estimate], packs: int, workers: int, gpu: bool) -> list[str]:
@@ -161,11 +180,11 @@ def _test_lines(config: StudyConfig, datasets: int) -> list[str]:
     return lines
 
 
-def _values_text(values: PerLoss[str] | PerLoss[float]) -> str:
+def _values_text(values: PerLoss[str] | PerLoss[Level]) -> str:
     if values.shared is not None:
         return _listed(values.shared)
     return "; ".join(f"{loss} {_listed(own)}" for loss, own in values.own)
 
 
-def _listed(values: Sequence[str | float]) -> str:
-    return ", ".join(value if isinstance(value, str) else f"{value:g}" for value in values)
+def _listed(values: Sequence[str | Level]) -> str:
+    return ", ".join(map(level_text, values))

@@ -28,6 +28,7 @@ class Provenance:
         device: Name of the device that trained it.
         test_part: ``"shared"`` if all seeds share one test part, ``"drawn"`` if each draws its own.
         inputs_digest: Digest of the very inputs that were trained on; empty if `data_digest` determines them.
+        search: How its settings were chosen: ``"grid"``, ``"random"``, ``"sobol"`` or ``"tpe"``.
     """
 
     code_version: str
@@ -35,6 +36,7 @@ class Provenance:
     device: str
     test_part: TestPart
     inputs_digest: str = ""
+    search: str = "grid"
 
 
 def make_record(
@@ -55,7 +57,9 @@ def make_record(
         diverged = history.diverged[member]
         diverged_text = "false" if diverged is None else f"epoch {diverged}"
         known = {name: hidden_in_addresses(value) for name, value in asdict(provenance).items() if value}
-        tags = {"pack": pack.name, **known, "diverged": diverged_text}
+        stop_at = run.structure.stop_at
+        stopped = "false" if stop_at is None else f"epoch {stop_at}"
+        tags = {"pack": pack.name, **known, "diverged": diverged_text, "stopped": stopped}
         sketch = history.sketches[member] if run.member.seed == sketched_seed and diverged is None else None
         descriptions.append(RunDescription(run.key, run_params(run), tags, _rounded(sketch) if sketch else None))
         for metric, epoch, value in history.points(member):

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.comparison.tuning import SELECTION
-from analysis.metrics import METRICS, PERFORMANCE, Metric
+from analysis.metrics import METRICS, PERFORMANCE, SELECTION, Metric
 
 Floats = npt.NDArray[np.float64]
 ARMS = ("contrastive", "triplet")

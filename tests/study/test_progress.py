@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import replace
+from typing import TextIO
 
 import pytest
 
@@ -13,8 +14,15 @@ from tests.trainables.test_invariants import ALONE, DIGITS
 from trainables.pack import Pack
 
 
+def progress_of(packs: list[Pack], seconds: list[float], output: TextIO) -> Progress:
+    progress = Progress(sum(len(pack.members) for pack in packs), sum(seconds), output)
+    for pack, expected in zip(packs, seconds, strict=True):
+        progress.add(pack, expected)
+    return progress
+
+
 def to_the_end(output: io.TextIOBase) -> None:
-    progress = Progress([Pack(DIGITS, (ALONE,))], [1.0], output)  # type: ignore[arg-type]
+    progress = progress_of([Pack(DIGITS, (ALONE,))], [1.0], output)  # type: ignore[arg-type]
     progress.reached(0, DIGITS.epochs)
     progress.finished(0, 1.0)
     progress.close()
@@ -50,7 +58,7 @@ def packs() -> list[Pack]:
 
 
 def test_progress_counts_what_packs_are_expected_to_take(packs: list[Pack]) -> None:
-    progress = Progress(packs, [10.0, 10.0, 80.0], io.StringIO())
+    progress = progress_of(packs, [10.0, 10.0, 80.0], io.StringIO())
     progress.reached(0, 2)
     assert progress.fraction() == pytest.approx(0.05)
     progress.reached(2, 4)
@@ -59,7 +67,7 @@ def test_progress_counts_what_packs_are_expected_to_take(packs: list[Pack]) -> N
 
 def test_packs_that_end_correct_what_is_expected_of_the_others_of_their_dataset(packs: list[Pack]) -> None:
     output = io.StringIO()
-    progress = Progress(packs, [10.0, 10.0, 80.0], output)
+    progress = progress_of(packs, [10.0, 10.0, 80.0], output)
     progress.finished(0, 12.0)
     assert progress.fraction() == pytest.approx(12 / (12 + 12 + 96)), "nothing else is known of the other dataset"
     assert "as planned" not in output.getvalue()

@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from analysis import load_study, verdicts
 from analysis.report.__main__ import main as report_main
-from study.config.model import load_config
+from study.config.loading import load_config
 from study.run import main
 from study.session import _build_report
 from tests.analysis.recorded import record_study

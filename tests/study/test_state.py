@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from analysis.store.records import records_folder, write_record
-from study.config.model import StudyConfig, load_config
+from study.config.loading import load_config
+from study.config.model import StudyConfig
 from study.data.preparation import run_here
 from study.errors import StudyError
 from study.planning.packing import make_packs
@@ -39,7 +40,7 @@ def record_digits(
     """Writes a record of the runs on digits, as if they were trained on data or by code of another digest."""
     dataset = load_vectors("digits")
     state = read_state(config)
-    (planned,) = make_packs([run for run in state.runs if run.structure.dataset_key == DIGITS], set(), None, 1, {})
+    (planned,) = make_packs([run for run in state.runs if run.structure.dataset_key == DIGITS], None, 1, {})
     provenance = Provenance(version or code_version(), digest or dataset.digest, "cpu", "drawn", inputs_digest)
     record = make_record(planned, train_pack(planned.pack, dataset), 1.0, provenance, 0)
     write_record(records_folder(config.storage, config.name), record)

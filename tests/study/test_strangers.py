@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.masking import forget
-from study.config.model import load_config
+from study.config.loading import load_config
 from study.recording.mlflow_connection import open_sink
 from study.recording.mlflow_sink import TrackingError
 from study.run import main

@@ -11,6 +11,8 @@ from upath import UPath
 from analysis.store.records import PackRecord
 from study.planning.packing import make_packs
 from study.recording.recorder import Recorder
+from study.search.cohorts import Cohort, cohort_key
+from study.search.pool import PackPool
 from study.storage.checkpoints import CheckpointFolder
 from study.storage.lock import LockedError
 from study.training import ResultKeeper, Training
@@ -34,10 +36,12 @@ def training(tmp_path: Path) -> Training:
     """Two packs of two runs, of which the first one has a snapshot."""
     runs = runs_of(datasets=["digits"], losses=["triplet"], miners=["all", "hard"], margins=[0.2], epochs=1, seeds=2)
     snapshots = CheckpointFolder(UPath(tmp_path) / "checkpoints", 30.0)
-    packs = make_packs(runs, set(), 2, 1, {})
+    cohort = Cohort(cohort_key(runs[0].structure), lambda scores: runs, ())
+    pool = PackPool(make_packs(runs, 2, 1, {}), [cohort], {}, lambda more: make_packs(more, 2, 1, {}))
+    packs = pool.packs
     snapshots.write(packs[0].name, b"snapshot")
     key = packs[0].pack.structure.dataset_key
-    return Training(packs, {key: load_vectors("digits")}, snapshots, 0.0, "1.0+abc", {key: 1.0})
+    return Training(pool, {key: load_vectors("digits")}, snapshots, 0.0, "1.0+abc", lambda structure: 1.0, 4.0, 4)
 
 
 def keeper_of(training: Training, recorder: Recorder, check: Callable[[], None] = lambda: None) -> ResultKeeper:
@@ -47,13 +51,14 @@ def keeper_of(training: Training, recorder: Recorder, check: Callable[[], None] 
 def test_jobs_bear_the_names_of_their_packs_and_depend_on_code_data_and_runs(training: Training) -> None:
     dataset = load_vectors("digits")
     digest = f"{dataset.digest}+{dataset.inputs_digest}"
-    for planned, job in zip(training.packs, training.jobs(), strict=True):
+    jobs = keeper_of(training, RecordList()).jobs
+    for planned, job in zip(training.pool.packs, jobs, strict=True):
         assert (job.pack, job.name, job.version) == (planned.pack, planned.name, "1.0+abc")
         assert job.fingerprint == " ".join(["1.0+abc", digest, *planned.keys])
 
 
 def test_a_result_is_recorded_and_its_snapshot_removed(training: Training) -> None:
-    recorder, planned = RecordList(), training.packs[0]
+    recorder, planned = RecordList(), training.pool.packs[0]
     keeper = keeper_of(training, recorder)
     keeper.on_epoch(0, 1)
     keeper.on_result(0, train_pack(planned.pack, load_vectors("digits")), 1.5, "cpu")
@@ -71,8 +76,8 @@ def test_nothing_is_recorded_once_another_session_has_the_study(training: Traini
 
     recorder = RecordList()
     keeper = keeper_of(training, recorder, taken_over)
-    history = train_pack(training.packs[0].pack, load_vectors("digits"))
+    history = train_pack(training.pool.packs[0].pack, load_vectors("digits"))
     with pytest.raises(LockedError):
         keeper.on_result(0, history, 1.0, "cpu")
     assert recorder.records == []
-    assert training.snapshots.read(training.packs[0].name) == b"snapshot"
+    assert training.snapshots.read(training.pool.packs[0].name) == b"snapshot"

@@ -23,7 +23,7 @@ from trainables.tune_adapter import TrainingJob, get_dataset, pack_trainable, pu
 
 PACK = Pack(replace(DIGITS, epochs=4), (ALONE, OTHERS[0]))
 JOB = TrainingJob(PACK, "pack", "version data keys", code_version())
-CONFIG = {"pack": 0, "pieces": 1, "from_scratch": False}
+CONFIG = {"pack": 0, "job": JOB, "pieces": 1, "from_scratch": False}
 
 
 class MemorySnapshots:
@@ -58,8 +58,8 @@ def digits() -> Dataset:
     return load_vectors("digits")
 
 
-def trainable(digits: Dataset, snapshots: MemorySnapshots, job: TrainingJob = JOB) -> Callable[[dict[str, Any]], None]:
-    return pack_trainable([job], {DatasetKey("digits", "mlp"): digits}, 1, snapshots)  # type: ignore[arg-type]
+def trainable(digits: Dataset, snapshots: MemorySnapshots) -> Callable[[dict[str, Any]], None]:
+    return pack_trainable({DatasetKey("digits", "mlp"): digits}, 1, snapshots)  # type: ignore[dict-item]
 
 
 def trained_epochs(monkeypatch: pytest.MonkeyPatch, until: int | None = None) -> list[int]:
@@ -132,7 +132,7 @@ def test_errors_of_the_training_are_reported_in_one_line_and_rays_are_not(
 
 
 def test_a_node_with_other_code_trains_nothing(reports: list[dict[str, Any]], digits: Dataset) -> None:
-    trainable(digits, MemorySnapshots(), replace(JOB, version="0.0+other"))(CONFIG)
+    trainable(digits, MemorySnapshots())({**CONFIG, "job": replace(JOB, version="0.0+other")})
     (report,) = reports
     for text in ("the node 10.0.0.2", code_version(), "this session 0.0+other"):
         assert text in report["other_version"]

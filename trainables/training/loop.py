@@ -14,6 +14,7 @@ from torch import Tensor
 from trainables.datasets.synthetic import AnyDataset
 from trainables.evaluation.classification import LinearProbe, linear_accuracy_within
 from trainables.evaluation.part_metrics import evaluate
+from trainables.evaluation.retrieval import retrieval_metrics
 from trainables.evaluation.sketch import sketch
 from trainables.networks.encoders import Encoder, make_encoder
 from trainables.networks.parameters import StackedParameters, stack_parameters
@@ -61,7 +62,8 @@ def train_pack(
             as without the interruption.
 
     Returns:
-        ``train/...`` metrics of every epoch, ``val/...`` and ``test/...`` metrics of the evaluation epochs.
+        ``train/...`` metrics of every epoch, ``val/...`` and ``test/...`` metrics of the evaluation epochs. Of training
+        that stops early, the metrics of its epochs and ``val/map_at_r`` after the last one.
 
     Raises:
         ValueError: If the structure names an unknown sampler, or a CNN gets inputs that are no images.
@@ -74,7 +76,8 @@ def train_pack(
         history = History(len(pack.members))
         probe_loss, largest = trainer.probe()
         decay, outcome = LossDecay(probe_loss), trainer.untrained_outcome(largest)
-        history.record(0, trainer.evaluate())
+        if 0 in evaluation_epochs:
+            history.record(0, trainer.evaluate())
     else:
         finished = resume["epoch"]
         history, decay = History.from_state(resume["history"]), LossDecay.from_state(to_device(resume["decay"], device))
@@ -87,7 +90,7 @@ def train_pack(
 
     if on_epoch:
         on_epoch(finished, snapshot)
-    for epoch in range(finished + 1, structure.epochs + 1):
+    for epoch in range(finished + 1, structure.last_epoch + 1):
         metrics = trainer.train_epoch(epoch)
         probe_loss, largest = trainer.probe()
         decay.update(epoch, probe_loss)
@@ -99,7 +102,9 @@ def train_pack(
         finished = epoch
         if on_epoch:
             on_epoch(epoch, snapshot)
-    if structure.epochs:
+    if structure.stop_at is not None:
+        history.record(structure.stop_at, trainer.validation_score())
+    elif structure.epochs:
         means = {f"{name}_mean": history.mean_over_epochs(name) for name in _METRICS_WITH_MEAN}
         history.record(structure.epochs, {name: mean for name, mean in means.items() if mean is not None})
         ends = {**decay.metrics(structure.epochs), **outcome.metrics()}
@@ -189,6 +194,13 @@ class _PackTrainer:
             for name in scores_of_parts[0]:
                 metrics[f"{prefix}/{name}"] = torch.cat([scores[name] for scores in scores_of_parts])[order]
         return metrics
+
+    @torch.no_grad()
+    def validation_score(self) -> dict[str, Tensor]:
+        """MAP@R on the validation part, by which settings are chosen."""
+        scores = [retrieval_metrics(*self._embed_part(part))["map_at_r"] for part in self._data.validation]
+        order = torch.cat([part.members for part in self._data.validation]).argsort()
+        return {"val/map_at_r": torch.cat(scores)[order]}
 
     def _objective(self, embeddings: Tensor, labels: Tensor, uniforms: Tensor | None) -> LossResult:
         structure = self._structure

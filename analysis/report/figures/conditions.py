@@ -7,8 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.comparison.budget import BudgetCurve
 from analysis.comparison.comparisons import Comparison
-from analysis.comparison.tuning import SELECTION
-from analysis.metrics import BY_NAME, SCORE
+from analysis.metrics import BY_NAME, SCORE, SELECTION
 from analysis.parameters import ARM
 from analysis.report.arms import pair_styles
 from analysis.report.figures.style import EQUIVALENT, FAINT, INK, Drawing, NothingToDrawError, band, panel

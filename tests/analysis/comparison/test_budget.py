@@ -11,8 +11,7 @@ from analysis import verdicts
 from analysis.comparison.arms import ArmPair
 from analysis.comparison.budget import BudgetCurve, budget_curve
 from analysis.comparison.comparisons import comparisons
-from analysis.comparison.tuning import SELECTION
-from analysis.metrics import TUNED
+from analysis.metrics import SELECTION, TUNED
 from analysis.parameters import CONDITION
 from analysis.report.document.assembly import report, summary
 from analysis.report.renderers.markdown import markdown

@@ -7,8 +7,7 @@ import pytest
 from analysis import verdicts
 from analysis.comparison.comparisons import comparisons
 from analysis.comparison.edges import Edge
-from analysis.comparison.tuning import SELECTION
-from analysis.metrics import GRID_AVERAGE, TUNED
+from analysis.metrics import GRID_AVERAGE, SELECTION, TUNED
 from analysis.report.document.wording import tuning_lines
 from tests.analysis.findings import found
 from tests.analysis.studies import judged, simulated_runs

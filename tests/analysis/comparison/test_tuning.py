@@ -7,8 +7,8 @@ import pytest
 from analysis import slice_verdicts, verdicts
 from analysis.comparison.arms import ArmPair
 from analysis.comparison.pairing import Condition
-from analysis.comparison.tuning import SELECTION, Tuned, tune, validation_scores
-from analysis.metrics import TUNED
+from analysis.comparison.tuning import Tuned, tune, validation_scores
+from analysis.metrics import SELECTION, TUNED
 from tests.analysis.studies import judged, simulated_runs
 
 ARMS = ArmPair("triplet", "contrastive")

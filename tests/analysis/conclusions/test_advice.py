@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 
 from analysis.comparison.pairing import DEFAULT_SETTING, Condition
-from analysis.comparison.tuning import SELECTION
 from analysis.conclusions.advice import Advice
+from analysis.metrics import SELECTION
 from tests.analysis.findings import found
 from tests.analysis.studies import simulated_runs
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from analysis.comparison.result import Verdict
-from analysis.comparison.tuning import SELECTION
 from analysis.conclusions.advice import Gain
+from analysis.metrics import SELECTION
 from analysis.report.build import build_report
 from analysis.report.document.advising import gain_rows, headlines, how_sure
 from analysis.report.document.assembly import report, summary

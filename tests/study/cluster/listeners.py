@@ -19,3 +19,6 @@ class Collected:
     def on_result(self, position: int, history: History, seconds: float, device: str) -> None:
         assert position not in self.histories
         self.histories[position] = history
+
+    def on_failure(self, position: int) -> None:
+        pass

@@ -19,7 +19,7 @@ from torchvision.models import get_model
 from study import session
 from study.cluster.connection import ClusterError, connect, disconnect
 from study.cluster.remote_backbone import IN_FLIGHT, run_on_cluster
-from study.config.model import load_config
+from study.config.loading import load_config
 from study.data.preparation import is_prepared, prepare, run_here
 from study.data.sources import EncodedDataset, find_datasets
 from tests.trainables.images import save_classes

@@ -33,8 +33,8 @@ def test_fields_need_names_alone_and_no_training() -> None:
     [
         (fields.Seeds, "3", (0, 1, 2)),
         (fields.Seeds, ["3", "5", "3"], (3, 5)),
-        (fields.Positives, "0.1,0.2", (0.1, 0.2)),
-        (fields.Positives, 0.5, (0.5,)),
+        (fields.Levels, "0.1,0.2", (0.1, 0.2)),
+        (fields.Levels, 0.5, (0.5,)),
         (fields.Miners, ["all,hard", "all"], ("all", "hard")),
         (fields.Datasets, ["folder:/a,b", "digits"], ("folder:/a,b", "digits")),
         (fields.Encoders, ["folder:a=b=cnn,mlp"], {"folder:a=b": ("cnn", "mlp")}),

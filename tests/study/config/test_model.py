@@ -8,7 +8,8 @@ import pytest
 
 from analysis.comparison.pairing import DEFAULT_SETTING
 from study.command import command_parser
-from study.config.model import ConfigError, StudyConfig, load_config, preset_names
+from study.config.loading import ConfigError, load_config, preset_names
+from study.config.model import StudyConfig
 from study.data.sources import find_datasets
 from study.planning.grid import expand
 

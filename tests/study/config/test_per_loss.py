@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from study.config.model import PER_LOSS, ConfigError, StudyConfig, load_config
+from study.config.levels import Level
+from study.config.loading import ConfigError, load_config
+from study.config.model import PER_LOSS, StudyConfig
 from study.config.per_loss import PerLoss
 from study.data.sources import find_datasets
 from study.planning.grid import expand
@@ -20,7 +23,7 @@ from trainables.objectives.miners import MINERS
 OWN = PerLoss((("contrastive", (0.5, 2.0)), ("triplet", (0.2, 1.0))))
 
 
-def margins_of(value: Any, **options: Any) -> PerLoss[float]:
+def margins_of(value: Any, **options: Any) -> PerLoss[Level]:
     return load_config("demo", None, {"margins": value, **options}).margins
 
 
@@ -56,8 +59,12 @@ def test_losses_may_try_as_many_settings_in_different_ways() -> None:
     config = load_config(
         "demo", None, {"margins": ["contrastive=0.5,2", "triplet=1"], "lrs": ["triplet=1,2", "contrastive=1"]}
     )
-    assert config.settings("contrastive")[:2] == [("all", 0.5, 1.0), ("all", 2.0, 1.0)]
-    assert config.settings("triplet")[:2] == [("all", 1.0, 1.0), ("all", 1.0, 2.0)]
+    runs = expand(config, find_datasets(config)[0][:1])
+    tried = {
+        loss: {(run.member.margin, run.member.lr) for run in runs if run.structure.loss == loss}
+        for loss in config.losses
+    }
+    assert tried == {"contrastive": {(0.5, 1.0), (2.0, 1.0)}, "triplet": {(1.0, 1.0), (1.0, 2.0)}}
 
 
 @pytest.mark.parametrize("written", [OWN, [0.3], {"contrastive": 1, "triplet": 2}])
@@ -89,7 +96,8 @@ def test_whatever_is_written_is_a_study_or_one_line_about_it(field: str, value: 
     message = ""
     try:
         config = load_config("demo", None, {field: value})
-        assert len({len(config.settings(loss)) for loss in config.losses}) == 1
+        tried = [(config.miners.of(loss), config.margins.of(loss), config.lrs.of(loss)) for loss in config.losses]
+        assert {math.prod(map(len, own)) for own in tried} == {config.budget}
     except ConfigError as error:
         message = str(error)
     assert len(message.splitlines()) <= 1

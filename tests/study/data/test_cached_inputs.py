@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from study.config.model import load_config
+from study.config.loading import load_config
 from study.data.cached_inputs import check_cached_inputs
 from study.data.preparation import entry_of, prepare
 from study.data.sources import EncodedDataset, find_datasets

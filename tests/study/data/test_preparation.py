@@ -9,7 +9,7 @@ import pytest
 import torch
 from torchvision.models import get_model
 
-from study.config.model import load_config
+from study.config.loading import load_config
 from study.data import preparation
 from study.data.preparation import is_prepared, prepare
 from study.data.sources import EncodedDataset, find_datasets

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from study.config.model import load_config
+from study.config.loading import load_config
 from study.data.sources import DatasetsError, EncodedDataset, find_datasets
 from tests.trainables.images import SAMPLES, needs_samples, save_classes
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from study.config.model import StudyConfig, load_config
+from study.config.loading import load_config
+from study.config.model import StudyConfig
 from study.data.sources import EncodedDataset, find_datasets
 from study.planning.grid import Run, expand
-from study.planning.packing import make_packs
-from trainables.pack import Pack
+from study.planning.work import Work
+from study.search.cohorts import cohorts
 
 VIT = EncodedDataset("cub200", "vit_b_32", "disjoint", "pk", False, 11_788, 200, (768,))
 CNN = EncodedDataset("cifar10", "cnn", "closed", "shuffle", False, 60_000, 10, (3, 32, 32))
@@ -27,6 +28,6 @@ def runs_of(**options: Any) -> list[Run]:
     return expand(config, find_datasets(config)[0])
 
 
-def packs_of(config: StudyConfig, datasets: Sequence[EncodedDataset]) -> list[Pack]:
-    """The packs of a study of these datasets, none of which has results."""
-    return [planned.pack for planned in make_packs(expand(config, datasets), set(), 20, 2, {})]
+def work_of(config: StudyConfig, datasets: Sequence[EncodedDataset]) -> list[Work]:
+    """All that a study of these datasets trains."""
+    return [work for cohort in cohorts(config, datasets) for work in cohort.in_all]

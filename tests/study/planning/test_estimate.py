@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from study.config.model import load_config
+from study.config.loading import load_config
 from study.data.sources import EncodedDataset, find_datasets
 from study.planning.estimate import estimate, total_seconds
-from tests.study.planning.examples import CNN, VIT, packs_of
+from tests.study.planning.examples import CNN, VIT, work_of
 
 
 def test_the_estimate_grows_with_the_work() -> None:
@@ -15,8 +15,7 @@ def test_the_estimate_grows_with_the_work() -> None:
     for epochs in (10, 500):
         config = load_config("demo", None, {"datasets": ["digits"], "epochs": epochs, "miners": ["all"]})
         datasets = find_datasets(config)[0]
-        packs = packs_of(config, datasets)
-        seconds.append(total_seconds(estimate(packs, datasets, []), len(packs), 2))
+        seconds.append(total_seconds(estimate(work_of(config, datasets), datasets, []), 10, 2))
     assert 10 * (seconds[0] - 12) < seconds[1]
 
 
@@ -26,7 +25,7 @@ def test_large_datasets_are_estimated_from_small_measurements_without_their_file
     monkeypatch.setattr("study.planning.estimate._FULL_SIZE", 1000)
     config = load_config("demo", None, {"datasets": ["digits"], "epochs": 10, "miners": ["all"], "batch_size": 16})
     datasets = [VIT, CNN]
-    vit, cnn = estimate(packs_of(config, datasets), datasets, [])
+    vit, cnn = estimate(work_of(config, datasets), datasets, [])
     assert (vit.encoded, cnn.encoded) == (VIT, CNN)
     assert cnn.training > 5 * vit.training > 0
 
@@ -36,5 +35,5 @@ def test_a_folder_of_many_classes_is_estimated(monkeypatch: pytest.MonkeyPatch) 
     config = load_config("demo", None, {"datasets": ["digits"], "epochs": 1, "miners": ["all"], "batch_size": 16})
     for split in ("closed", "disjoint"):
         folder = EncodedDataset("folder:big", "linear", split, "pk", False, 6000, 300, (8,))
-        (found,) = estimate(packs_of(config, [folder]), [folder], [])
+        (found,) = estimate(work_of(config, [folder]), [folder], [])
         assert found.training > 0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from analysis.parameters import PARAMETERS
-from study.config.model import load_config
+from study.config.loading import load_config
 from study.data.sources import EncodedDataset
 from study.planning.grid import expand, run_params
 from tests.study.planning.examples import runs_of
@@ -120,6 +120,7 @@ def test_a_structure_has_no_field_that_its_key_does_not_know() -> None:
         "normalize",
         "augment",
         "evaluate_every",
+        "stop_at",
     }
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from study.config.model import load_config
+from study.config.loading import load_config
 from study.data.sources import EncodedDataset, find_datasets
 from study.planning.grid import expand
 from study.planning.packing import PlannedPack, make_packs, pack_limits
@@ -18,7 +18,7 @@ from trainables.pack import DatasetKey
 def test_packs_hold_every_missing_run_once_and_share_their_structure() -> None:
     runs = runs_of()
     done = {run.key for run in runs[::7]}
-    packs = make_packs(runs, done, pack_size=6, workers=2, limits={})
+    packs = make_packs([run for run in runs if run.key not in done], pack_size=6, workers=2, limits={})
     packed = [key for planned in packs for key in planned.keys]
     assert sorted(packed) == sorted(run.key for run in runs if run.key not in done)
     for planned in packs:
@@ -30,8 +30,8 @@ def test_packs_hold_every_missing_run_once_and_share_their_structure() -> None:
 
 def test_every_worker_gets_a_pack() -> None:
     runs = runs_of(datasets=["digits"], losses=["triplet"], miners=["all"])
-    assert len(make_packs(runs, set(), None, workers=4, limits={})) == 4
-    assert make_packs(runs, {run.key for run in runs}, None, workers=4, limits={}) == []
+    assert len(make_packs(runs, None, workers=4, limits={})) == 4
+    assert make_packs([], None, workers=4, limits={}) == []
 
 
 def test_packs_of_large_images_stay_within_the_memory() -> None:
@@ -40,7 +40,7 @@ def test_packs_of_large_images_stay_within_the_memory() -> None:
     for side in (28, 64, 256):
         images = EncodedDataset("mnist", "cnn", "closed", "shuffle", False, 70_000, 10, (1, side, side))
         limits = pack_limits(config, [images])
-        packs = make_packs(expand(config, [images]), set(), 32, 2, limits)
+        packs = make_packs(expand(config, [images]), 32, 2, limits)
         sizes[side] = max(len(planned.runs) for planned in packs)
         assert 64 * 32 * side**2 * 4 * sizes[side] < 2**30
     assert sizes[28] > sizes[64] > sizes[256] == 1
@@ -59,7 +59,7 @@ def test_the_draws_of_a_pack_stay_within_the_memory() -> None:
 
 PLAN = """
 import time
-from study.config.model import load_config
+from study.config.loading import load_config
 from study.planning.grid import expand
 from study.planning.packing import make_packs, pack_limits
 from study.data.sources import find_datasets
@@ -68,7 +68,7 @@ config = load_config("demo", None, {"miners": ["all", "semihard", "hard"], "marg
 started = time.perf_counter()
 datasets, _ = find_datasets(config)
 runs = expand(config, datasets)
-packs = make_packs(runs, set(), None, 64, pack_limits(config, datasets))
+packs = make_packs(runs, None, 64, pack_limits(config, datasets))
 assert len(runs) == sum(len(planned.runs) for planned in packs) == 50_400
 peak = open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]  # ru_maxrss would count the parent
 print(time.perf_counter() - started, int(peak) / 2**20)
@@ -97,7 +97,7 @@ def ends(packs: list[PlannedPack], workers: int, seconds: dict[DatasetKey, float
 @pytest.mark.parametrize("workers", [2, 3, 5, 7])
 def test_every_worker_is_busy_to_the_end(workers: int) -> None:
     seconds = {DatasetKey("synthetic", "mlp"): 3.0, DatasetKey("digits", "mlp"): 1.0}
-    packs = make_packs(runs_of(), set(), None, workers, {}, seconds)
+    packs = make_packs(runs_of(), None, workers, {}, lambda structure: seconds[structure.dataset_key])
     busy = ends(packs, workers, seconds)
     assert max(busy) <= 1.2 * sum(busy) / workers
     costs = [cost(planned, seconds) for planned in packs]
@@ -106,19 +106,19 @@ def test_every_worker_is_busy_to_the_end(workers: int) -> None:
 
 def test_the_last_packs_are_split_for_workers_that_would_be_idle() -> None:
     runs = runs_of(datasets=["digits"], losses=["triplet"], miners=["all", "hard", "semihard"])
-    unsplit = make_packs(runs, set(), 26, 1, {})
+    unsplit = make_packs(runs, 26, 1, {})
     assert [len(planned.runs) for planned in unsplit] == [26, 26, 26]
-    assert len(make_packs(runs, set(), 26, 2, {})) > 3
+    assert len(make_packs(runs, 26, 2, {})) > 3
 
 
 def test_interrupted_packs_come_first_and_keep_their_runs() -> None:
     runs = runs_of()
     interrupted = [[run.key for run in runs[40:47]]]
-    packs = make_packs(runs, {run.key for run in runs[:30]}, None, 2, {}, interrupted=interrupted)
+    packs = make_packs(runs[30:], None, 2, {}, interrupted=interrupted)
     assert packs[0].keys == interrupted[0]
     packed = [key for planned in packs for key in planned.keys]
     assert sorted(packed) == sorted(run.key for run in runs[30:])
     forged = [[runs[40].key] * 2, [runs[40].key, runs[-1].key]]  # a run twice, and runs of two structures
-    assert [len(planned.runs) for planned in make_packs(runs, set(), 26, 1, {}, interrupted=forged)] == [26] * 12
-    done = {runs[41].key}
-    assert len(make_packs(runs, done, None, 2, {}, interrupted=interrupted)[0].runs) > 7
+    assert [len(planned.runs) for planned in make_packs(runs, 26, 1, {}, interrupted=forged)] == [26] * 12
+    left = [run for run in runs if run.key != runs[41].key]
+    assert len(make_packs(left, None, 2, {}, interrupted=interrupted)[0].runs) > 7

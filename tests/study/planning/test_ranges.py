@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.comparison.tuning import SELECTION
-from study.config.model import load_config
+from analysis.metrics import SELECTION
+from study.config.loading import load_config
 from study.planning.ranges import range_warnings
 from tests.analysis.recorded import record_study
 from tests.analysis.studies import simulated_runs

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from study.config.model import PER_LOSS, load_config, preset_names
+from study.config.loading import load_config, preset_names
+from study.config.model import PER_LOSS
 from study.config.per_loss import PerLoss
 from study.data.sources import find_datasets
 from study.planning.estimate import Estimate
@@ -18,7 +19,7 @@ from trainables.datasets.registry import DATASETS, dataset_info
 def test_the_plan_names_what_is_trained_and_tested() -> None:
     config = example()
     synthetic, digits = find_datasets(config)[0]
-    estimates = [Estimate(synthetic, 66.0, 0.0, 1.0), Estimate(digits, 60.0, 0.0, 1.0)]
+    estimates = [Estimate(synthetic, 66.0, 0.0, 1.0, 1.0), Estimate(digits, 60.0, 0.0, 1.0, 1.0)]
     text = "\n".join(plan_lines(config, runs_of(), 40, 10, 2, estimates))
     for part in (
         "synthetic (mlp), digits (mlp)",
@@ -45,7 +46,7 @@ def test_one_loss_alone_is_warned_of() -> None:
 
 
 def test_a_study_of_days_on_a_cpu_is_warned_of_with_ways_out() -> None:
-    estimates = [Estimate(VIT, 3600.0, 60.0, 1.0), Estimate(CNN, 10 * 86400.0, 0.0, 1.0)]
+    estimates = [Estimate(VIT, 3600.0, 60.0, 1.0, 1.0), Estimate(CNN, 10 * 86400.0, 0.0, 1.0, 1.0)]
     (warning,) = length_warnings(estimates, 10, 2, gpu=False)
     for part in ("5.0 days on CPUs", "--seeds", "--encoder cifar10=vit_b_32", "--datasets without cifar10", "a GPU"):
         assert part in warning

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis.masking import hidden
-from study.config.model import load_config
+from study.config.loading import load_config
 from study.recording.mlflow_connection import browse_hint, connect_mlflow, open_sink, sync_hint
 from study.recording.mlflow_sink import TrackingError
 from tests.study.processes import wait_for

@@ -22,7 +22,7 @@ PROVENANCE = Provenance("1.0+abc", "digest", "cpu", "drawn")
 def planned() -> PlannedPack:
     """A pack of two seeds."""
     runs = runs_of(datasets=["digits"], losses=["triplet"], miners=["all"], margins=[0.2], epochs=1, seeds=2)
-    (planned,) = make_packs(runs, set(), None, 1, {})
+    (planned,) = make_packs(runs, None, 1, {})
     return planned
 
 

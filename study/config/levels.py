@@ -1,0 +1,70 @@
+"""What a numeric hyperparameter may take: levels, which a grid tries all, or a range, of which a search draws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidatorFunctionWrapHandler
+
+TO = ".."  # between the ends of a range, as a user writes it
+
+
+@dataclass(frozen=True)
+class Range:
+    """A range of positive numbers, of which a search draws evenly on a log scale."""
+
+    low: float
+    high: float
+
+    def at(self, share: float) -> float:
+        """The number at a share of the way from `low` to `high`, from 0 to 1, on a log scale, as `nearest` gives it."""
+        return self.nearest(math.exp(math.log(self.low) + share * math.log(self.high / self.low)))
+
+    def nearest(self, value: float) -> float:
+        """The number with six significant digits next to a value, within the range."""
+        return min(max(float(f"{value:.6g}"), self.low), self.high)
+
+    def __str__(self) -> str:
+        """As a user writes it."""
+        return f"{self.low:g}{TO}{self.high:g}"
+
+
+Level = float | Range
+
+
+def level_or_range(value: Any, check: ValidatorFunctionWrapHandler) -> Level:
+    """Reads ``"0.1..10"`` as a range. All else is a level, for the next validator to check.
+
+    Raises:
+        ValueError: If a range has no two ends, is upside down, or is not above zero.
+    """
+    if isinstance(value, Range):
+        return value
+    if not isinstance(value, str) or TO not in value:
+        level: float = check(value)
+        return level
+    low, _, high = value.partition(TO)
+    try:
+        found = Range(float(low), float(high))
+    except ValueError:
+        raise ValueError(f"{value!r} is no range: give its ends, as in 0.1{TO}10") from None
+    if not (math.isfinite(found.low) and math.isfinite(found.high)):
+        raise ValueError(f"{value!r} is no range: its ends must be finite")
+    if found.low <= 0:
+        raise ValueError(f"the range {value!r} is drawn from on a log scale: both of its ends must be above zero")
+    if found.low >= found.high:
+        raise ValueError(f"the range {value!r} is upside down: its lower end stands first, as in 0.1{TO}10")
+    return found
+
+
+def levels(values: Iterable[Level]) -> tuple[float, ...]:
+    """The levels among levels and ranges."""
+    return tuple(value for value in values if not isinstance(value, Range))
+
+
+def level_text(level: Level | str) -> str:
+    """A level, a range or a name as a user writes it."""
+    return f"{level:g}" if isinstance(level, float) else str(level)

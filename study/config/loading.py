@@ -1,0 +1,102 @@
+"""Reads the configuration of a study: from a preset, the environment, a YAML file and options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from upath import UPath
+
+from analysis.limits import LimitsError
+from analysis.masking import learn, with_scheme
+from analysis.plain_text import name_text
+from analysis.yaml_file import YamlError, read_yaml
+from study.config import fields as f
+from study.config.faults import one_line
+from study.config.model import PER_LOSS, StudyConfig
+
+PRESETS = Path(__file__).parent / "presets"
+DEFAULT_PRESET = "sweep"
+_RANGES = Path(__file__).parent / "ranges.yaml"
+_LONGEST_PATH = 400  # characters of what a message shows
+_ADDRESSES = ("tracking_uri", "storage", "address")
+_ENVIRONMENT = {"tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}  # fields and their variables
+
+
+class ConfigError(ValueError):
+    """The first fault of a study's configuration, in one line."""
+
+
+def environment() -> dict[str, str]:
+    """Fields of `StudyConfig` that are set by environment variables."""
+    return {field: os.environ[variable] for field, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
+
+
+def preset_names() -> list[str]:
+    """The names of the presets."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def load_config(
+    preset: str | None, file: Path | None, options: Mapping[str, Any], environment: Mapping[str, Any] | None = None
+) -> StudyConfig:
+    """Reads a configuration from a preset, the environment, a YAML file and options. Later ones override earlier ones.
+
+    Args:
+        preset: Name of a preset; `DEFAULT_PRESET` if it is None.
+        file: YAML file with fields of `StudyConfig`.
+        options: Fields of `StudyConfig` by name.
+        environment: Fields of `StudyConfig` from environment variables.
+
+    Raises:
+        ConfigError: With one line about the first fault.
+    """
+    base = preset or DEFAULT_PRESET
+    if base not in preset_names():
+        raise ConfigError(f.unknown("preset", base, preset_names()))
+    own = {**(environment or {})}
+    if file is not None:
+        own.update({"name": file.stem, **_read_yaml(file)})
+    own.update(options)
+    learn(*(with_scheme(own[name]) for name in _ADDRESSES if isinstance(own.get(name), (str, Path, UPath))))
+    try:
+        return StudyConfig.model_validate({"name": base, **_of_losses(_preset(base, own), own), **own})
+    except ValidationError as error:
+        raise ConfigError(one_line(error, file, options, StudyConfig.model_fields, PER_LOSS)) from None
+
+
+def _preset(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's fields. If the study searches and the preset is a grid, ranges stand for its levels."""
+    fields = _read_yaml(PRESETS / f"{name}.yaml")
+    if own.get("search", "grid") == "grid":
+        return fields
+    normalized = str(own.get("normalize", fields.get("normalize", False))).lower() in ("true", "1", "yes", "on")
+    ranges: dict[str, Any] = _read_yaml(_RANGES)["normalized" if normalized else "raw"]
+    return fields | ranges
+
+
+def _of_losses(fields: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's fields, without the hyperparameters of losses that are left out of one's own study."""
+    losses = own.get("losses", fields["losses"])
+    kept = {name: fields[name] for name in PER_LOSS if isinstance(fields[name], dict)}
+    return fields | {
+        name: {loss: values for loss, values in by_loss.items() if loss in losses} for name, by_loss in kept.items()
+    }
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    file = name_text(path, _LONGEST_PATH)
+    try:
+        content = read_yaml(path)
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
+    except LimitsError as error:
+        raise ConfigError(str(error)) from None
+    except YamlError as error:
+        raise ConfigError(f"{file} {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{file} must hold fields such as `margins: [0.2, 1.0]`, not {type(content).__name__}")
+    return {str(name): value for name, value in content.items()}
