@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 from analysis.masking import guarded_output, hidden
 from analysis.report.files import report_folder
-from analysis.store.records import BrokenRecordError, ConflictingRecordsError, records_folder
+from analysis.store.records import BrokenRecordError, ConflictingRecordsError, PackRecord, records_folder
 from study.config.loading import ConfigError, environment, load_config
 from study.config.model import StudyConfig
 from study.recording.mlflow_connection import connect_mlflow
 from study.recording.mlflow_sink import TrackingError
 from study.recording.report_artifacts import RefusedAddressError
+from study.recording.stopped_runs import StoppedRuns
 from study.storage.folder import is_folder, stored_records, study_folder
 from study.storage.lock import LockedError, only_session
 
@@ -60,18 +61,26 @@ def fill(config: StudyConfig) -> str:
     sink = connect_mlflow(config)
     runs, broken = 0, 0
     refused: list[str] = []
-    for record in stored_records(records_folder(config.storage, config.name)):
-        if isinstance(record, BrokenRecordError):
-            print(f"warning: {record}", file=sys.stderr)
-            broken += 1
-            continue
+    stopped = StoppedRuns()
+
+    def write(record: PackRecord) -> int:
         try:
             sink.write(record)
-            runs += len(record.runs)
+            return len(record.runs)
         except TrackingError as error:
             if error.unreachable:
                 raise
             refused.append(str(error))
+            return 0
+
+    for record in stored_records(records_folder(config.storage, config.name)):
+        if isinstance(record, BrokenRecordError):
+            print(f"warning: {record}", file=sys.stderr)
+            broken += 1
+        elif not stopped.keeps(record):
+            runs += write(record)
+    runs += sum(map(write, stopped.for_good()))
+    sink.remove(stopped.went_on())
     if refused:
         raise TrackingError(f"MLflow refused {len(refused)} records, the first with: {refused[0]}")
     report = report_folder(config.storage, config.name)
