@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.config.levels import Range
-from study.search.search import Ask, Method, asked
+from study.search.search import Ask, Method, progress
 from study.search.space import Space
 from tests.study.search.examples import score_of
 
@@ -20,7 +20,11 @@ RUNGS = (6, 17, 50)
 
 def ask_all(method: Method, answered: set[Ask] | None = None) -> list[Ask]:
     """What a search asks for, when all of that, or some asks, are answered."""
-    return asked(SPACE, method, "digits", 0, lambda a: score_of(a) if answered is None or a in answered else None)
+
+    def scores(ask: Ask) -> float | None:
+        return score_of(ask) if answered is None or ask in answered else None
+
+    return progress(SPACE, method, "digits", 0, scores).asked
 
 
 def to_the_end(method: Method, order: list[int]) -> list[Ask]:
@@ -84,12 +88,12 @@ def test_ties_go_to_the_first_in_order_and_what_diverged_goes_last() -> None:
     method = Method("random", 9, RUNGS)
     drawn = [ask.setting for ask in ask_all(method, answered=set())]
     diverged = {*drawn[:2]}
-    asks = asked(SPACE, method, "digits", 0, scores)
+    asks = progress(SPACE, method, "digits", 0, scores).asked
     assert [ask.setting for ask in asks if ask.epoch == 17] == drawn[2:5]
     assert [ask.setting for ask in asks if ask.epoch == 50] == [drawn[2]]
 
 
 def test_a_search_whose_every_setting_diverges_spends_its_budget_all_the_same() -> None:
     for sampling in ("sobol", "tpe"):
-        asks = asked(SPACE, Method(sampling, 18, RUNGS), "digits", 0, lambda ask: -math.inf)
+        asks = progress(SPACE, Method(sampling, 18, RUNGS), "digits", 0, lambda ask: -math.inf).asked
         assert Counter(ask.epoch for ask in asks) == {6: 18, 17: 6, 50: 2}
