@@ -17,6 +17,7 @@ from upath import UPath
 from analysis.plain_text import message_text
 from analysis.report.build import build_report
 from analysis.report.files import report_folder
+from analysis.store.files import study_folder
 from analysis.store.loading import StudyNotFoundError
 from analysis.store.mlflow_client import reason
 from analysis.store.records import records_folder
@@ -37,7 +38,7 @@ from study.recording.recorder import Recorder
 from study.recording.report_artifacts import RefusedAddressError
 from study.state import StudyState, prepare_datasets, read_state
 from study.storage.errors import storage_errors
-from study.storage.folder import check_storage, clear_half_made, study_folder
+from study.storage.folder import check_storage, clear_half_made
 from study.storage.lock import LockedError, only_session
 from study.training import ResultKeeper, plan_packs, plan_training, train
 from trainables.datasets.errors import DatasetError

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.plain_text import message_text, name_text
+from analysis.store.files import study_folder
 from analysis.store.mlflow_client import reason
 from analysis.store.records import (
     BrokenRecordError,
@@ -24,7 +25,7 @@ from study.planning.grid import Run, older_keys
 from study.planning.joining import differences
 from study.planning.work import Work
 from study.search.cohorts import Cohort, all_asked, cohorts
-from study.storage.folder import stored_records, study_folder
+from study.storage.folder import stored_records
 from trainables.datasets.errors import DatasetError
 from trainables.datasets.splits import Dataset
 from trainables.datasets.synthetic import AnyDataset

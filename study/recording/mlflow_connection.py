@@ -17,12 +17,12 @@ from upath import UPath
 
 from analysis.masking import hidden
 from analysis.plain_text import message_text
-from analysis.store.files import as_local
+from analysis.store.files import as_local, study_folder
 from analysis.store.mlflow_client import open_client, reason, search_all_runs
 from study.config.model import StudyConfig
 from study.recording.mlflow_database import database_engine, database_file, one_at_a_time
 from study.recording.mlflow_sink import TrackingError, TrackingSink, is_connection_error
-from study.storage.folder import remove_left_behind, study_folder
+from study.storage.folder import remove_left_behind
 
 _KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's own name, which its interface reads
 _NOT_MLFLOWS = """
