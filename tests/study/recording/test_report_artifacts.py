@@ -16,6 +16,7 @@ from upath import UPath
 from analysis.report.files import report_folder
 from analysis.store.records import records_folder, write_record
 from study.recording.mlflow_connection import open_sink
+from study.recording.mlflow_database import UnsafeJournalError, database_engine, insert_runs
 from study.recording.report_artifacts import RefusedAddressError, checked_address
 from study.sync import main
 from tests.study.recording.records import record, runs_of
@@ -138,6 +139,20 @@ def test_the_journal_of_mlflows_file_names_no_file_for_sqlite_to_delete(
     assert sync(tmp_path) == 2
     assert private.read_text() == "mine"
     assert "mlflow.db-journal names another file, which SQLite would delete" in capsys.readouterr().err
+
+
+def test_a_journal_that_is_put_there_while_a_session_runs_names_no_file_either(tmp_path: Path, private: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    with sqlite3.connect(file) as made:
+        made.execute("CREATE TABLE a (b)")
+    database = database_engine(f"sqlite:///{file}")
+    assert database is not None
+    assert insert_runs(database, "x", []) is None
+    journal = file.with_name("mlflow.db-journal")
+    journal.write_bytes(journal_of(file, str(private)))
+    with pytest.raises(UnsafeJournalError, match=r"mlflow\.db-journal names another file, which SQLite would delete"):
+        insert_runs(database, "x", [])
+    assert private.read_text() == "mine"
 
 
 def test_a_journal_that_a_kill_has_left_is_undone(tmp_path: Path, report: Path) -> None:
