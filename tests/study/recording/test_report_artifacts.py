@@ -246,9 +246,7 @@ def test_only_remote_kinds_of_address_are_taken_from_a_server(address: str) -> N
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "uri", ["https://mlflow.example", "https://me:pass@MLflow.example:443/base"]
-)  # pragma: allowlist secret
+@pytest.mark.parametrize("uri", ["https://mlflow.example", "https://me@MLflow.example:443/base"])
 @pytest.mark.parametrize("address", ["mlflow-artifacts:/0/a", *(f"mlflow-artifacts://{h}/a" for h in HOSTS)])
 def test_a_server_may_keep_the_files_itself(address: str, uri: str) -> None:
     assert checked_address(address, uri, None) is None
