@@ -25,7 +25,7 @@ from study.cluster.connection import ClusterError, choose_gpus_per_pack, connect
 from study.cluster.head_watch import ended_if_head_dies
 from study.cluster.remote_backbone import run_on_cluster
 from study.config.model import StudyConfig
-from study.data.preparation import BackboneRunner, run_here
+from study.data.preparation import BackboneRunner, fault_text, run_here
 from study.errors import StudyError
 from study.machine import CORES, local_device
 from study.planning.estimate import Estimate, estimate
@@ -133,7 +133,7 @@ def _show_plan(config: StudyConfig, state: StudyState) -> list[Estimate]:
     try:
         estimates = estimate(state.work_left, state.datasets_to_train, state.unprepared(config.cache))
     except DatasetError as error:  # an image that was read for the measurement is broken
-        raise StudyError(message_text(error)) from None
+        raise StudyError(fault_text(error)) from None
     lines = plan_lines(config, state.runs, len(state.done), len(packs), workers, estimates)
     print("\n".join(lines), flush=True)
     gpu = torch.cuda.is_available() or config.address is not None
