@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from analysis.masking import guarded_output, hidden
 from analysis.report.files import report_folder
+from analysis.store.files import study_folder
 from analysis.store.records import BrokenRecordError, ConflictingRecordsError, PackRecord, records_folder
 from study.config.loading import ConfigError, environment, load_config
 from study.config.model import StudyConfig
@@ -15,7 +16,7 @@ from study.recording.mlflow_connection import connect_mlflow
 from study.recording.mlflow_sink import TrackingError
 from study.recording.report_artifacts import RefusedAddressError
 from study.recording.stopped_runs import StoppedRuns
-from study.storage.folder import is_folder, stored_records, study_folder
+from study.storage.folder import is_folder, stored_records
 from study.storage.lock import LockedError, only_session
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.plain_text import message_text, name_text
+from analysis.store.files import study_folder
 from analysis.store.stored_runs import TestPart, record_scores
 from study.cluster.connection import count_workers
 from study.cluster.scheduling import train_packs
@@ -22,7 +23,6 @@ from study.recording.recorder import Recorder
 from study.search.pool import PackPool
 from study.state import StudyState
 from study.storage.checkpoints import CheckpointFolder, fingerprint
-from study.storage.folder import study_folder
 from trainables.datasets.synthetic import AnyDataset
 from trainables.pack import DatasetKey, Structure
 from trainables.provenance import code_version

@@ -22,7 +22,7 @@ from upath import UPath
 
 from analysis.limits import raised, remedy
 from analysis.plain_text import message_text, name_text
-from analysis.store.files import Folder, UnsafeFileError, read_file, write_whole
+from analysis.store.files import Folder, UnsafeFileError, read_file, study_folder, write_whole
 from analysis.store.record_schema import PackDescription, RunDescription, SchemaError, check_points, checked_description
 
 _DESCRIPTION = b"runs"
@@ -67,7 +67,7 @@ class ConflictingRecordsError(ValueError):
 
 def records_folder(storage: str | Folder, study: str) -> UPath:
     """Where the records of a study lie, under a folder or an address such as ``s3://bucket/results``."""
-    return UPath(storage) / study / "records"
+    return study_folder(storage, study) / "records"
 
 
 def write_record(folder: Folder, record: PackRecord) -> Folder:
@@ -102,7 +102,8 @@ def read_record(path: Folder) -> PackRecord:
     try:
         content = read_file(path, raised(MOST_BYTES))
     except UnsafeFileError as error:
-        raise BrokenRecordError(f"{where} {error.what}: move it away, or, {remedy()}") from None
+        other = f"{error.remedy}, or " if error.remedy else ""
+        raise BrokenRecordError(f"{name_text(error.path, 500)} {error.what}: {other}move it away") from None
     if _digest(content) != path.stem.rpartition("-")[2]:
         raise BrokenRecordError(f"{where} is cut short or altered: move it away, and its runs are trained again")
     try:

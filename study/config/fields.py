@@ -145,9 +145,11 @@ def _storage(value: Any) -> Any:
     try:
         folder = UPath(value)
         folder.fs  # noqa: B018 (opens the file system; its package may be missing)
-        return folder
     except Exception as error:  # the packages of remote file systems raise errors of many kinds
         raise ValueError(f"{value}: {error}") from None
+    if "[" in folder.path:
+        raise ValueError(f"{value}: remote file systems take '[' for a pattern, choose a name without it")
+    return folder
 
 
 _NotEmpty = Field(min_length=1)

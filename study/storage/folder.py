@@ -22,11 +22,6 @@ _HALF_MADE_SECONDS = 60.0  # after which no living process is still writing a fi
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss"}
 
 
-def study_folder(storage: str | Folder, study: str) -> UPath:
-    """The folder of a study, under a local folder or an address such as ``s3://bucket/results``."""
-    return UPath(storage) / study
-
-
 def check_storage(folder: Folder) -> None:
     """Makes a study's folder, and checks that it can be written.
 

@@ -192,6 +192,20 @@ def test_a_pipe_a_device_and_a_folder_among_the_records_are_left_out(tmp_path: P
     assert [re.search("is no regular file|is a link", text) is not None for text in broken] == [True] * 3
 
 
+def test_what_helps_against_a_link_is_not_a_higher_limit(tmp_path: Path) -> None:
+    path = tmp_path / "s" / "records" / "a-0000000000000000.parquet"
+    path.parent.mkdir(parents=True)
+    path.symlink_to("/dev/zero")
+    with pytest.raises(BrokenRecordError, match=r"parquet is a link, .*: put what it leads to in its place") as caught:
+        read_record(path)
+    assert VARIABLE not in str(caught.value)
+    path.unlink()
+    path.parent.rename(tmp_path / "moved")
+    path.parent.symlink_to(tmp_path / "moved")
+    with pytest.raises(BrokenRecordError, match=r"s/records is a link, .*: put what it leads to in its place"):
+        read_record(path)
+
+
 def test_a_socket_among_the_records_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_record(tmp_path, record("good"))
     monkeypatch.chdir(tmp_path)  # a socket's path is short
