@@ -36,6 +36,7 @@ from study.recording.mlflow_connection import browse_hint, connect_mlflow, is_ne
 from study.recording.mlflow_sink import TrackingError, TrackingSink
 from study.recording.recorder import Recorder
 from study.recording.report_artifacts import RefusedAddressError
+from study.recording.search_log import SearchLog
 from study.state import StudyState, prepare_datasets, read_state
 from study.storage.errors import storage_errors
 from study.storage.folder import check_storage, clear_half_made
@@ -107,11 +108,15 @@ def _run_session(config: StudyConfig, raise_if_taken_over: Callable[[], None]) -
         recorder = Recorder(records, opening, connect_again, raise_if_taken_over=raise_if_taken_over)
         for record in state.records:
             recorder.add_recorded(record)
+        searches = SearchLog(study_folder(config.storage, config.name))
+        for cohort in state.cohorts:
+            searches.add(cohort.trials(state.scores))
         if state.is_complete:
             print("Nothing to train: every run is recorded.")
         else:
-            training = plan_training(config, state, estimates, datasets, gpus_per_pack)
+            training = plan_training(config, state, estimates, datasets, gpus_per_pack, searches)
             failures = train(training, ResultKeeper(training, recorder, config.seeds[0], raise_if_taken_over))
+        searches.write()
         raise_if_taken_over()
         report = background.submit(_build_report, config)
     sink = None

@@ -16,6 +16,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from analysis.store.files import Folder, write_whole
+from study.search.sampling import quiet
 
 FILE = "searches.log"
 _PAUSE = 15.0  # seconds between two writes of the whole file
@@ -58,12 +59,13 @@ class SearchLog:
         Raises:
             OSError: If it cannot be written.
         """
-        for name, trials in searches.items():
-            if name not in self._ids:
-                self._ids[name] = self._storage.create_new_study([StudyDirection.MAXIMIZE], name)
-            known = self._storage.get_n_trials(self._ids[name])
-            for trial in trials[known:]:
-                self._storage.create_new_trial(self._ids[name], trial)
+        with quiet():
+            for name, trials in searches.items():
+                if name not in self._ids:
+                    self._ids[name] = self._storage.create_new_study([StudyDirection.MAXIMIZE], name)
+                known = self._storage.get_n_trials(self._ids[name])
+                for trial in trials[known:]:
+                    self._storage.create_new_trial(self._ids[name], trial)
         if time.monotonic() >= self._next_write:
             self.write()
 
