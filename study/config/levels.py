@@ -29,7 +29,7 @@ class Range:
 
     def __str__(self) -> str:
         """As a user writes it."""
-        return f"{self.low:g}{TO}{self.high:g}"
+        return f"{_shortest(self.low)}{TO}{_shortest(self.high)}"
 
 
 Level = float | Range
@@ -63,6 +63,11 @@ def level_or_range(value: Any, check: ValidatorFunctionWrapHandler) -> Level:
 def levels(values: Iterable[Level]) -> tuple[float, ...]:
     """The levels among levels and ranges."""
     return tuple(value for value in values if not isinstance(value, Range))
+
+
+def _shortest(value: float) -> str:
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def level_text(level: Level | str) -> str:
