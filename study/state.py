@@ -9,12 +9,7 @@ from pathlib import Path
 from analysis.plain_text import message_text, name_text
 from analysis.store.files import study_folder
 from analysis.store.mlflow_client import reason
-from analysis.store.records import (
-    BrokenRecordError,
-    ConflictingRecordsError,
-    PackRecord,
-    records_folder,
-)
+from analysis.store.records import BrokenRecordError, PackRecord, UnusableRecordsError, records_folder
 from analysis.store.stored_runs import record_scores
 from study.config.model import StudyConfig
 from study.data.cached_inputs import check_cached_inputs
@@ -174,7 +169,7 @@ def _read_records(config: StudyConfig) -> tuple[list[PackRecord], list[str]]:
                 warnings.append(str(record))
             else:
                 records.append(record)
-    except ConflictingRecordsError as error:
+    except UnusableRecordsError as error:
         raise StudyError(str(error)) from None
     except OSError as error:
         folder = study_folder(config.storage, config.name)

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from analysis.masking import guarded_output, hidden
+from analysis.plain_text import name_text
 from analysis.report.files import report_folder
 from analysis.store.files import study_folder
-from analysis.store.records import BrokenRecordError, ConflictingRecordsError, PackRecord, records_folder
+from analysis.store.records import BrokenRecordError, PackRecord, UnusableRecordsError, records_folder
 from study.config.loading import ConfigError, environment, load_config
 from study.config.model import StudyConfig
 from study.recording.mlflow_connection import connect_mlflow
@@ -45,7 +46,7 @@ def _sync(arguments: Sequence[str] | None) -> int:
     except LockedError as error:
         print(f"error: {error} is at work on {folder}: MLflow is filled when it ends", file=sys.stderr)
         return 2
-    except (ConfigError, ConflictingRecordsError, TrackingError, OSError) as error:
+    except (ConfigError, UnusableRecordsError, TrackingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -57,7 +58,7 @@ def fill(config: StudyConfig) -> str:
     Raises:
         TrackingError: If MLflow does not answer or fails. What it lacks can be written later.
         OSError: If the study cannot be read.
-        ConflictingRecordsError: If two records hold different results of one run.
+        UnusableRecordsError: As `read_records` does.
     """
     sink = connect_mlflow(config)
     runs, broken = 0, 0
@@ -71,7 +72,7 @@ def fill(config: StudyConfig) -> str:
         except TrackingError as error:
             if error.unreachable:
                 raise
-            refused.append(str(error))
+            refused.append(f"{name_text(record.pack)}, with: {error}")
             return 0
 
     for record in stored_records(records_folder(config.storage, config.name)):
@@ -83,7 +84,7 @@ def fill(config: StudyConfig) -> str:
     runs += sum(map(write, stopped.for_good()))
     sink.remove(stopped.went_on())
     if refused:
-        raise TrackingError(f"MLflow refused {len(refused)} records, the first with: {refused[0]}")
+        raise TrackingError(f"MLflow refused {len(refused)} records, the first, {refused[0]}")
     report = report_folder(config.storage, config.name)
     if is_folder(report):
         try:

@@ -135,6 +135,12 @@ def _doubts(runs: pd.DataFrame, datasets: dict[str, pd.DataFrame], compared: Seq
         doubts.append(f"The runs were trained on devices that agree within rounding only: {', '.join(devices)}.")
     arms = sorted(runs[ARM].unique())
     for dataset, rows in datasets.items():
+        digests = sorted(set(rows["inputs_digest"]) - {""})
+        if len(digests) > 1:
+            doubts.append(
+                f"The runs on {dataset} were trained on inputs of the same data that are not the same numbers (digests "
+                f"{', '.join(digests)}): those of another device or other versions differ by rounding."
+            )
         absent = [arm for arm in arms if arm not in set(rows[ARM])]
         if absent:
             doubts.append(

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidatorFunctionWrapHandler
 
+MOST = 1e100  # as a record holds: `LARGEST` of `analysis.metrics`, which would load all of the analysis
 TO = ".."  # between the ends of a range, as a user writes it
 
 
@@ -39,12 +40,14 @@ def level_or_range(value: Any, check: ValidatorFunctionWrapHandler) -> Level:
     """Reads ``"0.1..10"`` as a range. All else is a level, for the next validator to check.
 
     Raises:
-        ValueError: If a range has no two ends, is upside down, or is not above zero.
+        ValueError: If a range has no two ends, is upside down, or is not above zero; or if a number is above `MOST`.
     """
     if isinstance(value, Range):
         return value
     if not isinstance(value, str) or TO not in value:
         level: float = check(value)
+        if level > MOST:
+            raise ValueError(f"a level is at most {MOST:g}, the largest number that a record holds, not {level:g}")
         return level
     low, _, high = value.partition(TO)
     try:
@@ -53,6 +56,8 @@ def level_or_range(value: Any, check: ValidatorFunctionWrapHandler) -> Level:
         raise ValueError(f"{value!r} is no range: give its ends, as in 0.1{TO}10") from None
     if not (math.isfinite(found.low) and math.isfinite(found.high)):
         raise ValueError(f"{value!r} is no range: its ends must be finite")
+    if found.high > MOST:
+        raise ValueError(f"the range {value!r} ends above {MOST:g}, the largest number that a record holds")
     if found.low <= 0:
         raise ValueError(f"the range {value!r} is drawn from on a log scale: both of its ends must be above zero")
     if found.low >= found.high:

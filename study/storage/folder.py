@@ -13,7 +13,7 @@ from upath import UPath
 
 from analysis.store.files import PARTIAL, Folder, list_files, modified, remove_file, write_new
 from analysis.store.mlflow_client import reason
-from analysis.store.records import BrokenRecordError, ConflictingRecordsError, PackRecord, read_records
+from analysis.store.records import BrokenRecordError, PackRecord, UnusableRecordsError, read_records
 from study.errors import StudyError
 from study.storage.errors import storage_errors
 
@@ -76,7 +76,7 @@ def stored_records(folder: Folder) -> Iterator[PackRecord | BrokenRecordError]:
 
     Raises:
         OSError: If they cannot be read.
-        ConflictingRecordsError: As `read_records` does.
+        UnusableRecordsError: As `read_records` does.
     """
-    with storage_errors(folder, unchanged=(ConflictingRecordsError,)):
+    with storage_errors(folder, unchanged=(UnusableRecordsError,)):
         yield from read_records(folder)

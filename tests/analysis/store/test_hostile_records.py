@@ -29,9 +29,9 @@ from analysis.store.records import (
     write_record,
 )
 from tests.analysis.store.test_loading import described, recorded
-from tests.analysis.store.test_records import record
+from tests.analysis.store.test_records import PARAMS, record
 
-RUN = {"key": "k1", "params": {"seed": 1}, "tags": {"diverged": "false"}, "sketch": None}
+RUN = {"key": "k1", "params": PARAMS, "tags": {"diverged": "false"}, "sketch": None}
 DESCRIPTION: dict[str, Any] = {"pack": "p", "started": 1, "finished": 2, "runs": [RUN]}
 POINTS = {"key": ["k1"], "metric": ["test/map_at_r"], "epoch": [1], "value": [0.5]}
 
@@ -79,14 +79,15 @@ def test_the_record_that_the_others_differ_from_is_read(tmp_path: Path) -> None:
         {**DESCRIPTION, "runs": [{**RUN, "tags": None}]},
         {**DESCRIPTION, "runs": [{**RUN, "tags": {"diverged": False}}]},
         {**DESCRIPTION, "runs": [{**RUN, "params": None}]},
-        {**DESCRIPTION, "runs": [{**RUN, "params": {"dataset": ["digits"]}}]},
-        {**DESCRIPTION, "runs": [{**RUN, "params": {"margin": float("nan")}}]},
-        {**DESCRIPTION, "runs": [{**RUN, "params": {"seed": 10**400}}]},
+        {**DESCRIPTION, "runs": [{**RUN, "params": {**PARAMS, "dataset": ["digits"]}}]},
+        {**DESCRIPTION, "runs": [{**RUN, "params": {**PARAMS, "margin": float("nan")}}]},
+        {**DESCRIPTION, "runs": [{**RUN, "params": {**PARAMS, "seed": 10**400}}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": [1, 2]}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": [1.0]}}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": [1.0], "y": [1.0, 2.0], "label": [0]}}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": ["a"], "y": [1.0], "label": [0]}}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": [float("inf")], "y": [1.0], "label": [0]}}]},
+        {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": [-1.7e308], "y": [1.0], "label": [0]}}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": [1.0], "y": [1.0], "label": [-1]}}]},
     ],
     ids=lambda content: str(content)[-60:],
@@ -110,12 +111,16 @@ def test_a_description_of_another_kind_is_no_record(description: object, tmp_pat
         {"epoch": [1.5]},
         {"epoch": [-1]},
         {"epoch": [2**40]},
+        {"epoch": [3]},
         {"epoch": [None]},
         {"value": ["half"]},
         {"value": [None]},
         {"value": [float("nan")]},
         {"metric": ["train/loss"], "value": [float("inf")]},
         {"value": [943646.07]},
+        {"metric": ["train/loss"], "value": [1.7e308]},
+        {"metric": ["train/grad_norm"], "value": [1.7e308]},
+        {"metric": ["unknown"], "value": [-1.7e308]},
         {"value": [-0.2]},
         {"metric": ["val/recall_at_4"], "value": [1.1]},
         {"metric": ["train/active_negatives_mean"], "value": [3.0]},

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.comparison.pairing import DEFAULT_SETTING
+from analysis.metrics import LARGEST
 from study.command import command_parser
 from study.config.loading import ConfigError, load_config, preset_names
 from study.config.model import StudyConfig
@@ -97,6 +98,8 @@ def test_regions_of_equivalence_are_an_option_and_a_field_and_part_of_no_runs_ke
         ({"lrs": ["0"]}, "--lrs: input should be greater than 0"),
         ({"lrs": ["-0.1"]}, "--lrs: input should be greater than 0"),
         ({"lrs": ["inf"]}, "--lrs: input should be a finite number"),
+        ({"lrs": ["1e101"]}, f"--lrs: a level is at most {LARGEST:g}, the largest number that a record holds"),
+        ({"lrs": ["1..1e101"]}, f"--lrs: the range '1..1e101' ends above {LARGEST:g}"),
         ({"lrs": ["fast"]}, "--lrs: input should be a valid number"),
         ({"margins": [","]}, "--margins: needs at least one value (got [','])"),
         (
