@@ -53,6 +53,9 @@ class Refusing:
     def write(self, record: PackRecord) -> None:
         raise TrackingError("no such name")
 
+    def remove(self, keys: object) -> None:
+        """There is nothing to remove."""
+
 
 def test_a_record_that_mlflow_refuses_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
