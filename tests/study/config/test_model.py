@@ -79,6 +79,7 @@ def test_regions_of_equivalence_are_an_option_and_a_field_and_part_of_no_runs_ke
     ("options", "expected"),
     [
         ({"datasets": ["digit"]}, "--datasets: unknown dataset 'digit': did you mean 'digits'?"),
+        ({"datasets": ["folder:/data/b\udcff"]}, "--datasets: the name of 'folder:/data/b\\udcff' is no UTF-8"),
         ({"losses": ["triplets"]}, "--losses: unknown loss 'triplets': did you mean 'triplet'?"),
         ({"miners": ["semi-hard"]}, "--miners: unknown miner 'semi-hard': did you mean 'semihard'?"),
         ({"synthetic": ["sprad=1"]}, "unknown field 'synthetic.sprad'; did you mean 'synthetic.spread'?"),
