@@ -78,10 +78,13 @@ class StudyConfig(BaseModel):
         default=None, description=f"settings that a search tries for each seed and loss (default: {DEFAULT_SETTINGS})"
     )
     halving: bool = Field(
-        default=False, description="stop searched runs early, and let one in three go on at each rung"
+        default=False, description="stop searched runs early, and let a share of them go on at each rung"
     )
     rungs: f.Rungs | None = Field(
-        default=None, description="epochs at which --halving stops runs, the last one included (for 50: 5,16,50)"
+        default=None, description="epochs at which --halving stops runs, the last one included (for 50: 3,50)"
+    )
+    factor: Annotated[int, Field(ge=2, le=10)] = Field(
+        default=FACTOR, description=f"with --halving one setting in so many goes on (default: {FACTOR})"
     )
     seeds: f.Seeds = Field(description="how many, or which")
     epochs: f.Count = Field(default=50, description="of each run (default: 50); nothing stops one early")
@@ -183,7 +186,7 @@ class StudyConfig(BaseModel):
             )
         if self.halving:
             check_rungs(self.rung_epochs, self.epochs)
-        check_budget(self.search, self.budget, self.rung_epochs)
+        check_budget(self.search, self.budget, self.rung_epochs, self.factor)
         return self
 
     @model_validator(mode="after")
@@ -251,12 +254,12 @@ class StudyConfig(BaseModel):
     @property
     def rung_epochs(self) -> tuple[int, ...]:
         """The epochs at which runs are stopped or go on, in order; the last epoch alone without halving."""
-        return (self.rungs or default_rungs(self.epochs)) if self.halving else (self.epochs,)
+        return (self.rungs or default_rungs(self.epochs, self.factor)) if self.halving else (self.epochs,)
 
     @property
     def settings_at_rungs(self) -> tuple[int, ...]:
         """How many settings of a seed and loss are trained to each of `rung_epochs`."""
-        return tuple(self.budget // FACTOR**rung for rung in range(len(self.rung_epochs)))
+        return tuple(self.budget // self.factor**rung for rung in range(len(self.rung_epochs)))
 
     def dataset_encoders(self) -> list[tuple[str, str]]:
         """Each dataset with each of its encoders, in the order given. Datasets are named as the user wrote them."""

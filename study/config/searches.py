@@ -9,21 +9,29 @@ from itertools import pairwise
 from study.config.levels import Level, Range
 
 SAMPLINGS = ("grid", "random", "sobol", "tpe")
-FACTOR = 3  # of the settings at a rung, one in so many goes on to the next
-RUNGS = 3  # if none are given
-TPE_BATCH = FACTOR**2  # settings that are asked for at once; the first are drawn at random
-DEFAULT_SETTINGS = 27
+FACTOR = 4  # of the settings at a rung, one in so many goes on to the next
+TPE_BATCH = 8  # settings that are asked for at once, at least; the first are drawn at random
+DEFAULT_SETTINGS = 24
 
 
-def default_rungs(epochs: int) -> tuple[int, ...]:
-    """The epochs at which a search halves, the last epoch included: 5, 16 and 50 for 50 epochs."""
-    return tuple(epochs // FACTOR**rung for rung in reversed(range(RUNGS)))
+def default_rungs(epochs: int, factor: int) -> tuple[int, ...]:
+    """The epochs at which a search halves, the last epoch included: 3 and 50 for 50 epochs and a factor of 4.
+
+    One early rung keeps the best settings more often than two or three that cost as much: what is best at a third of
+    the training may have its peak there (see README).
+    """
+    return max(epochs // factor**2, 1), epochs
 
 
-def bracket_size(rungs: Sequence[int]) -> int:
+def bracket_size(rungs: Sequence[int], factor: int) -> int:
     """How many settings are judged against each other at some rungs, for one of them to reach the last epoch."""
-    size: int = FACTOR ** (len(rungs) - 1)
+    size: int = factor ** (len(rungs) - 1)
     return size
+
+
+def tpe_batch(bracket: int) -> int:
+    """How many settings TPE asks for at once: whole brackets."""
+    return bracket * math.ceil(TPE_BATCH / bracket)
 
 
 def check_rungs(rungs: Sequence[int], epochs: int) -> None:
@@ -35,7 +43,7 @@ def check_rungs(rungs: Sequence[int], epochs: int) -> None:
     if len(rungs) < 2 or rungs[0] < 1 or any(low >= high for low, high in pairwise(rungs)):
         raise ValueError(
             f"rungs {', '.join(map(str, rungs))} are out of order: give at least two epochs, each later than the one "
-            f"before, such as 5,16,50{'' if epochs >= FACTOR ** (RUNGS - 1) else '; fewer epochs cannot be halved'}"
+            f"before, such as 3,{max(epochs, 4)}"
         )
     if rungs[-1] != epochs:
         raise ValueError(f"the last rung is {rungs[-1]}, and runs have {epochs} epochs: both must be the same")
@@ -62,25 +70,26 @@ def check_levels(sampling: str, name: str, levels: Mapping[str, Sequence[Level]]
             raise ValueError(f"--{name} of {loss!r}: give one range, or levels to choose from, not both")
 
 
-def check_budget(sampling: str, settings: int, rungs: Sequence[int]) -> None:
+def check_budget(sampling: str, settings: int, rungs: Sequence[int], factor: int) -> None:
     """Refuses a number of settings that the sampler or the halving cannot do with.
 
     Args:
         sampling: How settings are chosen.
         settings: How many.
         rungs: The epochs at which it halves, the last epoch included; one alone does not halve.
+        factor: Of the settings at a rung, one in so many goes on.
 
     Raises:
         ValueError: With numbers that would be right.
     """
-    bracket = bracket_size(rungs)
+    bracket = bracket_size(rungs, factor)
     if settings % bracket:
         nearest = sorted({max(settings // bracket, 1) * bracket, (settings // bracket + 1) * bracket})
         raise ValueError(
             f"--settings {settings}: rungs at epochs {', '.join(map(str, rungs))} halve brackets of {bracket} settings "
-            f"({FACTOR} to 1 at each): give {' or '.join(map(str, nearest))}"
+            f"({factor} to 1 at each): give {' or '.join(map(str, nearest))}"
         )
-    start = math.lcm(TPE_BATCH, bracket)
+    start = tpe_batch(bracket)
     if sampling == "tpe" and settings <= start:
         raise ValueError(
             f"--settings {settings}: tpe draws its first {start} settings at random, and learns from them: give more"

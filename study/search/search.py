@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from study.config.model import StudyConfig
-from study.config.searches import FACTOR, TPE_BATCH, bracket_size
+from study.config.searches import FACTOR, bracket_size, tpe_batch
 from study.planning.grid import Setting
 from study.search.sampling import Told, drawn_settings, tpe_settings
 from study.search.space import Space
@@ -33,27 +32,29 @@ class Method:
         sampling: ``"random"``, ``"sobol"`` or ``"tpe"``.
         budget: How many settings it tries.
         rungs: The epochs at which settings are judged, in order; the last is the last epoch of a run. With several,
-            successive halving (Jamieson and Talwalkar 2016): of each bracket of settings one in `FACTOR` goes on.
+            successive halving (Jamieson and Talwalkar 2016): of each bracket of settings one in `factor` goes on.
+        factor: How many that is.
     """
 
     sampling: str
     budget: int
     rungs: tuple[int, ...]
+    factor: int = FACTOR
 
     @property
     def bracket(self) -> int:
         """How many settings are judged against each other, so that one of them is trained to the last epoch."""
-        return bracket_size(self.rungs)
+        return bracket_size(self.rungs, self.factor)
 
     @property
     def batch(self) -> int:
         """How many settings are asked for before results are needed."""
-        return math.lcm(TPE_BATCH, self.bracket) if self.sampling == "tpe" else self.budget
+        return tpe_batch(self.bracket) if self.sampling == "tpe" else self.budget
 
 
 def method_of(config: StudyConfig) -> Method:
     """How the searches of a study go about."""
-    return Method(config.search, config.budget, config.rung_epochs)
+    return Method(config.search, config.budget, config.rung_epochs, config.factor)
 
 
 class Progress(NamedTuple):
@@ -83,7 +84,7 @@ def progress(space: Space, method: Method, dataset: str, seed: int, scores: Scor
     settings = drawn_settings(space, method.sampling, dataset, seed, min(method.batch, method.budget))
     while True:
         brackets = [settings[start : start + method.bracket] for start in range(0, len(settings), method.bracket)]
-        halved = [_halve(bracket, method.rungs, scores) for bracket in brackets]
+        halved = [_halve(bracket, method, scores) for bracket in brackets]
         found += [ask for asks, _ in halved for ask in asks]
         for _, results in halved:
             if results is None:
@@ -98,12 +99,12 @@ def progress(space: Space, method: Method, dataset: str, seed: int, scores: Scor
             return Progress(found, told)
 
 
-def _halve(settings: Sequence[Setting], rungs: Sequence[int], scores: Scores) -> tuple[list[Ask], list[Told] | None]:
+def _halve(settings: Sequence[Setting], method: Method, scores: Scores) -> tuple[list[Ask], list[Told] | None]:
     """What a bracket has asked for so far; and its results, once it is finished."""
     asks: list[Ask] = []
     seen: dict[Setting, tuple[tuple[int, float], ...]] = dict.fromkeys(settings, ())
     alive = list(settings)
-    for epoch in rungs:
+    for epoch in method.rungs:
         now = {setting: scores(Ask(setting, epoch)) for setting in alive}
         asks += [Ask(setting, epoch) for setting in alive]
         known = {setting: score for setting, score in now.items() if score is not None}
@@ -111,8 +112,8 @@ def _halve(settings: Sequence[Setting], rungs: Sequence[int], scores: Scores) ->
             return asks, None
         for setting, score in known.items():
             seen[setting] += ((epoch, score),)
-        if epoch != rungs[-1]:
+        if epoch != method.rungs[-1]:
             # Sorting is stable: ties go to the first in order.
-            best = sorted(alive, key=lambda setting: -known[setting])[: max(len(alive) // FACTOR, 1)]
+            best = sorted(alive, key=lambda setting: -known[setting])[: max(len(alive) // method.factor, 1)]
             alive = [setting for setting in alive if setting in best]
     return asks, [Told(setting, trained, setting not in alive) for setting, trained in seen.items()]

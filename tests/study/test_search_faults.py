@@ -28,7 +28,8 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A search over miners and learning rates in several packs, with a snapshot at almost every report."""
     file = tmp_path_factory.mktemp("config") / "often.yaml"
     file.write_text("checkpoint_seconds: 0.2\n")
-    search = ["--search", "tpe", "--settings", str(SETTINGS), "--halving", "--epochs", "18"]
+    search = ["--search", "tpe", "--settings", str(SETTINGS), "--halving", "--factor", "3", "--rungs", "2,6,18"]
+    search += ["--epochs", "18"]
     return ["--name", "s", *search, "--seeds", str(SEEDS), "--config", str(file)]
 
 

@@ -20,17 +20,17 @@ def searched(**options: Any) -> StudyConfig:
 
 
 def test_a_search_has_a_budget_for_each_seed_and_loss_and_rungs_if_it_halves() -> None:
-    assert (searched().budget, searched().rung_epochs, searched().settings_at_rungs) == (27, (50,), (27,))
+    assert (searched().budget, searched().rung_epochs, searched().settings_at_rungs) == (24, (50,), (24,))
     halving = searched(halving=True, settings=36)
-    assert (halving.budget, halving.rung_epochs, halving.settings_at_rungs) == (36, (5, 16, 50), (36, 12, 4))
-    own = searched(halving=True, rungs="3,50", settings=6)
-    assert (own.rung_epochs, own.settings_at_rungs) == ((3, 50), (6, 2))
+    assert (halving.budget, halving.rung_epochs, halving.settings_at_rungs) == (36, (3, 50), (36, 9))
+    own = searched(halving=True, rungs="6,17,50", factor=3, settings=18)
+    assert (own.rung_epochs, own.settings_at_rungs) == ((6, 17, 50), (18, 6, 2))
     grid = load_config("demo", None, {"margins": "1,2", "miners": "all,hard", "lrs": "1"})
     assert (grid.budget, grid.rung_epochs, grid.settings_at_rungs) == (4, (50,), (4,))
 
 
 def test_halving_trains_at_least_three_times_fewer_epochs_than_training_every_setting_to_the_end() -> None:
-    for epochs in (9, 30, 50, 100, 1000):
+    for epochs in (16, 30, 50, 100, 1000):
         config = searched(halving=True, epochs=epochs)
         trained = sum(map(math.prod, zip(config.rung_epochs, config.settings_at_rungs, strict=True)))
         assert 3 * trained <= config.budget * epochs
@@ -59,13 +59,13 @@ def test_where_a_study_gives_no_ranges_each_loss_has_its_own_and_narrower_ones_o
         ({"search": "grid", "margins": "0.1..3"}, "--margins 0.1..3 of 'contrastive' is a range, and a grid tries"),
         ({"search": "grid", "settings": 5}, "--settings is for a search"),
         ({"search": "grid", "halving": True}, "--halving is for a search"),
-        ({"settings": 10, "halving": True}, "halve brackets of 9 settings (3 to 1 at each): give 9 or 18"),
-        ({"settings": 2, "halving": True}, "(3 to 1 at each): give 9"),
-        ({"settings": 9, "search": "tpe"}, "tpe draws its first 9 settings at random, and learns from them: give more"),
+        ({"settings": 10, "halving": True}, "halve brackets of 4 settings (4 to 1 at each): give 8 or 12"),
+        ({"settings": 2, "halving": True}, "(4 to 1 at each): give 4"),
+        ({"settings": 8, "search": "tpe"}, "tpe draws its first 8 settings at random, and learns from them: give more"),
         ({"halving": True, "rungs": "17,6,50"}, "rungs 17, 6, 50 are out of order"),
         ({"halving": True, "rungs": "50"}, "rungs 50 are out of order: give at least two epochs"),
         ({"halving": True, "rungs": "6,17"}, "the last rung is 17, and runs have 50 epochs"),
-        ({"halving": True, "epochs": 5}, "fewer epochs cannot be halved"),
+        ({"halving": True, "epochs": 1}, "rungs 1, 1 are out of order"),
         ({"rungs": "6,50"}, "--rungs are for --halving"),
     ],
 )

@@ -102,7 +102,15 @@ def test_the_plan_promises_grid_averages_over_the_miners_that_both_losses_try() 
 
 
 def test_the_plan_of_a_search_shows_its_budget_in_settings_runs_and_epochs() -> None:
-    options = {"search": "sobol", "settings": 18, "halving": True, "margins": ["0.1..10"], "lrs": ["1e-4..1e-2"]}
+    options = {
+        "search": "sobol",
+        "settings": 18,
+        "halving": True,
+        "factor": 3,
+        "rungs": [5, 16, 50],
+        "margins": ["0.1..10"],
+        "lrs": ["1e-4..1e-2"],
+    }
     config = example(**options)
     asked = all_asked(cohorts(config, find_datasets(config)[0]), {})
     text = "\n".join(plan_lines(config, asked, 40, 10, 2, []))

@@ -13,13 +13,13 @@ from optuna.trial import TrialState
 from study.data.sources import find_datasets
 from study.recording.search_log import FILE, SearchLog
 from study.search.cohorts import Cohort, cohorts
-from tests.study.search.examples import run_score, searched, to_the_end
+from tests.study.search.examples import HALVING, run_score, searched, to_the_end
 
 
 @pytest.fixture
 def cohort() -> Cohort:
     """The searches of one loss, of two brackets for each of two seeds."""
-    config = searched(settings=18, halving=True)
+    config = searched(settings=18, **HALVING)
     return cohorts(config, find_datasets(config)[0])[0]
 
 
@@ -43,7 +43,7 @@ def test_optuna_opens_every_search_with_its_settings_scores_and_what_was_stopped
         best = max((run for run in own if run.structure.stop_at is None), key=run_score)
         assert study.best_params == {"margin": best.member.margin, "lr": best.member.lr}
         assert study.best_value == run_score(best)
-        assert sorted(study.best_trial.intermediate_values) == [5, 16, 50]
+        assert sorted(study.best_trial.intermediate_values) == [6, 17, 50]
         assert set(optuna.importance.get_param_importances(study)) == {"margin", "lr"}
 
 

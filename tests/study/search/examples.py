@@ -12,6 +12,7 @@ from study.planning.grid import Run
 from study.search.search import Ask
 from trainables.random_streams import stream_number
 
+HALVING: dict[str, Any] = {"halving": True, "factor": 3, "rungs": [6, 17, 50]}
 SEARCH: dict[str, Any] = {"datasets": ["digits"], "search": "sobol", "settings": 9, "seeds": 2}
 
 

@@ -12,7 +12,7 @@ from study.planning.grid import Run
 from study.planning.packing import PlannedPack, make_packs
 from study.search.cohorts import Cohort, all_asked, cohorts
 from study.search.pool import PackPool
-from tests.study.search.examples import run_score, searched, to_the_end
+from tests.study.search.examples import HALVING, run_score, searched, to_the_end
 
 
 def cohorts_of(**options: Any) -> list[Cohort]:
@@ -48,7 +48,7 @@ def trained(pool: PackPool) -> list[str]:
     return sorted(key for planned in pool.packs for key in planned.keys)
 
 
-@pytest.mark.parametrize("options", [{"halving": True}, {"search": "tpe", "settings": 18}])
+@pytest.mark.parametrize("options", [HALVING, {"search": "tpe", "settings": 18}])
 def test_whatever_packs_they_are_in_and_end_in_the_same_runs_are_trained_once(options: dict[str, Any]) -> None:
     among = cohorts_of(datasets=["digits", "synthetic"], **options)
     expected = sorted(key for cohort in among for key in keys(to_the_end(cohort.asked)))
@@ -57,14 +57,14 @@ def test_whatever_packs_they_are_in_and_end_in_the_same_runs_are_trained_once(op
 
 
 def test_what_was_recorded_before_a_kill_is_not_trained_again() -> None:
-    (cohort, _) = cohorts_of(halving=True)
+    (cohort, _) = cohorts_of(**HALVING)
     whole = to_the_end(cohort.asked)
     for kept in (whole[:5], whole[3:20], whole):
         assert keys(to_the_end(cohort.asked, scored=kept)) == keys(whole)
 
 
 def test_a_cohort_tells_beforehand_how_much_it_will_train() -> None:
-    for options in ({}, {"halving": True}, {"search": "tpe", "settings": 18, "halving": True}):
+    for options in ({}, HALVING, {"search": "tpe", "settings": 18, **HALVING}):
         for cohort in cohorts_of(**options):
             runs = to_the_end(cohort.asked)
             assert sum(work.runs for work in cohort.in_all) == len(runs)
@@ -73,7 +73,7 @@ def test_a_cohort_tells_beforehand_how_much_it_will_train() -> None:
 
 
 def test_a_pack_without_results_costs_only_the_searches_whose_runs_it_held() -> None:
-    among = cohorts_of(halving=True)
+    among = cohorts_of(**HALVING)
     first = among[0].asked({})
     pool = train_all(among, 4, random.Random(0), failing=first[0].key)
     whole = {key for cohort in among for key in keys(to_the_end(cohort.asked))}
@@ -86,8 +86,8 @@ def test_a_pack_without_results_costs_only_the_searches_whose_runs_it_held() -> 
 
 
 def test_losses_search_at_the_same_points_and_their_runs_bear_the_epoch_at_which_they_stop() -> None:
-    one, other = (cohort.asked({}) for cohort in cohorts_of(halving=True))
+    one, other = (cohort.asked({}) for cohort in cohorts_of(**HALVING))
     assert len(one) == len(other) == 2 * 9
-    assert {run.structure.stop_at for run in one} == {5}
+    assert {run.structure.stop_at for run in one} == {6}
     assert [run.member.lr for run in one] == [run.member.lr for run in other]
     assert len({run.member.lr for run in one}) == 2 * 9, "each seed draws its own"

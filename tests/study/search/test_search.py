@@ -37,7 +37,7 @@ def to_the_end(method: Method, order: list[int]) -> list[Ask]:
 
 @pytest.mark.parametrize("sampling", ["random", "sobol", "tpe"])
 def test_of_each_bracket_one_in_three_goes_on_at_each_rung(sampling: str) -> None:
-    asks = ask_all(Method(sampling, 27, RUNGS))
+    asks = ask_all(Method(sampling, 27, RUNGS, 3))
     assert Counter(ask.epoch for ask in asks) == {6: 27, 17: 9, 50: 3}
     by_epoch = {epoch: [ask.setting for ask in asks if ask.epoch == epoch] for epoch in RUNGS}
     for start in range(0, 27, 9):
@@ -50,26 +50,26 @@ def test_of_each_bracket_one_in_three_goes_on_at_each_rung(sampling: str) -> Non
 
 @pytest.mark.parametrize("sampling", ["random", "sobol"])
 def test_without_halving_all_settings_are_asked_for_at_once(sampling: str) -> None:
-    asks = ask_all(Method(sampling, 20, (50,)), answered=set())
+    asks = ask_all(Method(sampling, 20, (50,), 3), answered=set())
     assert [ask.epoch for ask in asks] == [50] * 20
 
 
 def test_tpe_asks_for_a_batch_and_waits_for_its_results() -> None:
-    method = Method("tpe", 27, (50,))
+    method = Method("tpe", 27, (50,), 3)
     first = ask_all(method, answered=set())
-    assert len(first) == 9
-    assert ask_all(method, answered={*first[:8]}) == first
-    assert len(ask_all(method, answered={*first})) == 18
+    assert len(first) == 8
+    assert ask_all(method, answered={*first[:7]}) == first
+    assert len(ask_all(method, answered={*first})) == 16
 
 
 @pytest.mark.parametrize("sampling", ["random", "sobol", "tpe"])
 @pytest.mark.parametrize("rungs", [RUNGS, (50,)])
 def test_more_budget_asks_for_more_and_for_the_same_before_it(sampling: str, rungs: tuple[int, ...]) -> None:
-    fewer, more = (ask_all(Method(sampling, budget, rungs)) for budget in (18, 36))
+    fewer, more = (ask_all(Method(sampling, budget, rungs, 3)) for budget in (18, 36))
     assert {*fewer} < {*more}
     if len(rungs) == 1:
         assert [ask for ask in more if ask in fewer] == fewer
-        assert {*ask_all(Method(sampling, 23, rungs))} < {*more}, "a batch that is cut short asks for its first ones"
+        assert {*ask_all(Method(sampling, 23, rungs, 3))} < {*more}, "a batch that is cut short asks for its first ones"
 
 
 @settings(max_examples=15, deadline=None)
@@ -77,7 +77,7 @@ def test_more_budget_asks_for_more_and_for_the_same_before_it(sampling: str, run
     order=st.lists(st.integers(0, 26), min_size=1, max_size=20), sampling=st.sampled_from(["random", "sobol", "tpe"])
 )
 def test_the_order_in_which_results_come_changes_nothing(order: list[int], sampling: str) -> None:
-    method = Method(sampling, 18, RUNGS)
+    method = Method(sampling, 18, RUNGS, 3)
     assert to_the_end(method, order) == ask_all(method)
 
 
@@ -85,7 +85,7 @@ def test_ties_go_to_the_first_in_order_and_what_diverged_goes_last() -> None:
     def scores(ask: Ask) -> float:
         return -math.inf if ask.setting in diverged else 0.5
 
-    method = Method("random", 9, RUNGS)
+    method = Method("random", 9, RUNGS, 3)
     drawn = [ask.setting for ask in ask_all(method, answered=set())]
     diverged = {*drawn[:2]}
     asks = progress(SPACE, method, "digits", 0, scores).asked
@@ -95,5 +95,5 @@ def test_ties_go_to_the_first_in_order_and_what_diverged_goes_last() -> None:
 
 def test_a_search_whose_every_setting_diverges_spends_its_budget_all_the_same() -> None:
     for sampling in ("sobol", "tpe"):
-        asks = progress(SPACE, Method(sampling, 18, RUNGS), "digits", 0, lambda ask: -math.inf).asked
+        asks = progress(SPACE, Method(sampling, 18, RUNGS, 3), "digits", 0, lambda ask: -math.inf).asked
         assert Counter(ask.epoch for ask in asks) == {6: 18, 17: 6, 50: 2}
