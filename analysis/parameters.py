@@ -64,7 +64,7 @@ def with_role(role: Role) -> tuple[str, ...]:
 
 (ARM,) = with_role("arm")
 CONDITION = with_role("condition")
-# How the settings of a run's search were chosen. Those of a grid are every seed's; in all others each seed draws its own.
+# How the settings of a study were chosen. Those of a grid are every seed's; in a search each seed draws its own.
 GRID = "grid"
 SEARCHES = (GRID, "random", "sobol", "tpe")
 WHOLE = "false"  # the tag `stopped` of a run that was trained to its last epoch

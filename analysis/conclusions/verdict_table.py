@@ -194,7 +194,9 @@ def tuned_results(comparison: Comparison, metrics: Collection[Metric], rope: flo
 
 
 def _most_chosen(tuned: Tuned, arm: str, seeds: int) -> str:
-    """The condition that most seeds chose, and how many of them did."""
+    """The condition that most seeds chose, and how many of them did; the range where each seed drew its own."""
+    if tuned.drawn:
+        return f"{tuned.chosen_range(arm)} (each seed its own)"
     condition, count = tuned.counts(arm)[0]
     return f"{condition} ({count} of {seeds} seeds)"
 

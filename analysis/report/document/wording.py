@@ -147,11 +147,7 @@ def tuning_lines(findings: Findings) -> list[str]:
         tuned, seeds = comparison.tuned, len(comparison.seeds)
         for arm in comparison.arms if len(tuned.runs) else ():
             chosen = "; ".join(f"{condition} ({count})" for condition, count in tuned.counts(arm))
-            ends = "".join(
-                f"; its best {edge.parameter}, {edge.level:g}, is the end of the range, where no rise is shown"
-                for edge in comparison.edges
-                if edge.arm == arm and not edge.rises
-            )
+            ends = "".join(f"; {edge.note}" for edge in comparison.edges if edge.arm == arm and not edge.rises)
             lines.append(f"{comparison.label}, {arm}, out of {tuned.budget} settings by {seeds} seeds: {chosen}{ends}")
     return lines
 
