@@ -51,8 +51,13 @@ class ChosenRange:
 
 def range_words(ends: Range, digits: int = 2) -> str:
     """A range to two digits: ``3.1 to 24``; one number where both ends read the same."""
-    low, high = (f"{float(f'{end:.{digits}g}'):g}" for end in ends)
+    low, high = (rounded(end, digits) for end in ends)
     return low if low == high else f"{low} to {high}"
+
+
+def rounded(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, written out: ``1020``."""
+    return f"{float(f'{value:.{digits}g}'):g}"
 
 
 def _range(values: pd.Series) -> Range:

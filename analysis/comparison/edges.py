@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import special
 
 from analysis.comparison.arms import ArmPair
+from analysis.comparison.chosen import range_words, rounded
 from analysis.comparison.levels import NUMERIC, PARTS, Levels, levels_of
 from analysis.comparison.pairing import Floats
 from analysis.comparison.searches import first_rung, of_complete_seeds
@@ -41,22 +42,17 @@ class Edge:
 
     def __str__(self) -> str:
         """Where the range ends, and what to try."""
-        levels = " and ".join(f"{float(f'{level:.3g}'):g}" for level in self.wider)
-        return f"the range of {self.parameter} ends at {self._end} where {self.arm} still rises: try {levels}"
+        end = f"{self.level:g}" if self.inner is None else rounded(self.level)
+        levels = " and ".join(map(rounded, self.wider))
+        return f"the range of {self.parameter} ends at {end} where {self.arm} still rises: try {levels}"
 
     @property
     def note(self) -> str:
         """What is to be known of an end where no rise is shown."""
         if self.inner is None:
-            return f"its best {self.parameter}, {self._end}, is the end of the range, where no rise is shown"
-        return (
-            f"its best fifth of the range of {self.parameter}, from {self.inner:.3g} to {self._end}, is the last, "
-            "where no rise is shown"
-        )
-
-    @property
-    def _end(self) -> str:
-        return f"{self.level:g}" if self.inner is None else f"{float(f'{self.level:.3g}'):g}"
+            return f"its best {self.parameter}, {self.level:g}, is the end of the range, where no rise is shown"
+        fifth = range_words((min(self.inner, self.level), max(self.inner, self.level)), digits=3)
+        return f"its best fifth of the range of {self.parameter}, {fifth}, is at an end, where no rise is shown"
 
 
 def find_edges(tried: pd.DataFrame, arms: ArmPair, budget: int) -> list[Edge]:
@@ -76,7 +72,7 @@ def find_edges(tried: pd.DataFrame, arms: ArmPair, budget: int) -> list[Edge]:
         arms: Which ones.
         budget: The number of settings of each arm; only seeds that have tried them all count.
     """
-    rows = comparable_runs(tried.reset_index(drop=True), arms, budget)
+    rows = of_complete_seeds(first_rung(tried.reset_index(drop=True))[0], arms, budget)
     if rows["seed"].nunique() < LEAST_SEEDS:
         return []
     scores = validation_scores(rows).clip(lower=0.0)  # a diverged run counts as the least that MAP@R can be
@@ -97,20 +93,6 @@ def find_edges(tried: pd.DataFrame, arms: ArmPair, budget: int) -> list[Edge]:
         # Two extremes of each hyperparameter of each arm could have been the best.
         edges.append(_edge(arm, parameter, levels, best, rises=p_value * 2 * len(searched) <= ALPHA))
     return edges
-
-
-def comparable_runs(tried: pd.DataFrame, arms: ArmPair, budget: int) -> pd.DataFrame:
-    """One run of every setting, all judged after equally many epochs, of the seeds that have tried them all.
-
-    MLflow may hold a setting that survived as its whole run alone, without its score at the first rung. Then there is
-    no such seed.
-
-    Args:
-        tried: Runs of one dataset, both arms, stopped ones included.
-        arms: Which ones.
-        budget: The number of settings of each arm.
-    """
-    return of_complete_seeds(first_rung(tried)[0], arms, budget)
 
 
 def _edge(arm: str, parameter: str, levels: Levels, best: int, rises: bool) -> Edge:

@@ -133,7 +133,7 @@ def balanced_grid(rows: pd.DataFrame, arms: ArmPair) -> pd.DataFrame:
     """
     kept = _balanced_conditions(rows, arms)
     conditions = zip(rows[ARM].tolist(), row_tuples(rows, CONDITION), strict=True)
-    return rows[[arm in kept and condition in kept[arm] for arm, condition in conditions]]
+    return rows[np.array([arm in kept and condition in kept[arm] for arm, condition in conditions], dtype=bool)]
 
 
 def unmatched_conditions(rows: pd.DataFrame, arms: ArmPair) -> list[str]:

@@ -142,8 +142,8 @@ def test_sentence_26_the_last_fifth_of_a_range_that_seeds_drew_from_is_an_edge(
     assert str(edge).startswith(
         f"the range of margin ends at {float(f'{high:.3g}'):g} where contrastive still rises: try "
     )
-    note = f"its best fifth of the range of margin, from {edge.inner:.3g} to {float(f'{high:.3g}'):g}, is the last"
-    assert edge.note.startswith(note)
+    words = f"{float(f'{edge.inner:.3g}'):g} to {float(f'{high:.3g}'):g}"
+    assert edge.note == f"its best fifth of the range of margin, {words}, is at an end, where no rise is shown"
 
 
 def test_sentence_26_the_first_fifth_of_a_range_can_be_an_edge_too() -> None:
@@ -152,6 +152,7 @@ def test_sentence_26_the_first_fifth_of_a_range_can_be_an_edge_too() -> None:
     edges = [edge for edge in edges_of(runs) if edge.rises]
     assert [(edge.parameter, edge.level) for edge in edges] == [("lr", low)] * 2
     assert edges[0].wider[0] == pytest.approx(low / (high / low) ** 0.2)
+    assert f"{float(f'{low:.3g}'):g} to " in edges[0].note
 
 
 def test_sentence_26_with_halving_scores_at_the_first_rung_count_and_no_later_ones() -> None:
