@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.comparison.chosen import Range, range_words
+from analysis.comparison.pairing import row_tuples
 from analysis.parameters import CONDITION, GRID
 
 NUMERIC = ("margin", "lr")
@@ -58,9 +59,9 @@ def levels_of(rows: pd.DataFrame, parameter: str) -> Levels:
         rows: Runs of one arm on one dataset, at least one.
         parameter: One of `NUMERIC`, whose values are not negative.
     """
-    settings = rows[["seed", *CONDITION]].drop_duplicates()
-    values = np.sort(settings[parameter].unique())
-    if (rows["search"] == GRID).all() or 2 * len(values) <= len(settings) or values[0] <= 0:
+    values = sorted(set(rows[parameter].tolist()))
+    settings = len(set(row_tuples(rows, ["seed", *CONDITION])))
+    if (rows["search"] == GRID).all() or 2 * len(values) <= settings or values[0] <= 0:
         return Levels(tuple((float(value), float(value)) for value in values))
     ends = np.geomspace(values[0], values[-1], PARTS + 1)
     ends[0], ends[-1] = values[0], values[-1]  # to the last bit

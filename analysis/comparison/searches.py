@@ -8,15 +8,17 @@ are read of whole runs alone; how many settings were tried, and which were stopp
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from analysis.comparison.arms import ArmPair
-from analysis.comparison.pairing import row_tuples
+from analysis.comparison.pairing import Seed, row_tuples
 from analysis.parameters import ARM, CONDITION, GRID
 
+_EPOCHS = CONDITION.index("epochs")
 _OF_SEED = [ARM, "seed", *CONDITION]
 _LEARNS = "tpe"  # it draws settings by what it has seen of others
 
@@ -73,12 +75,18 @@ def settings_by_epochs(rows: pd.DataFrame) -> Counter[int]:
     Args:
         rows: The arm's runs on one dataset, stopped ones included if they are to count.
     """
-    drawn = is_drawn(rows)
-    counts = Counter(rows.loc[~drawn, list(CONDITION)].drop_duplicates()["epochs"].tolist())
-    if drawn.any():
-        own = rows.loc[drawn, ["seed", *CONDITION]].drop_duplicates()
-        counts.update(own.groupby(["epochs", "seed"]).size().groupby("epochs").max().to_dict())
-    return counts
+    of_grid: set[tuple[Any, ...]] = set()
+    of_seeds: set[tuple[Any, ...]] = set()
+    for drawn, seed, setting in zip(is_drawn(rows), rows["seed"].tolist(), row_tuples(rows, CONDITION), strict=True):
+        if drawn:
+            of_seeds.add((seed, *setting))
+        else:
+            of_grid.add(setting)
+    counts = Counter(setting[_EPOCHS] for setting in of_grid)
+    most: dict[int, int] = {}
+    for (_, epochs), count in Counter((seed, setting[_EPOCHS]) for seed, *setting in of_seeds).items():
+        most[epochs] = max(most.get(epochs, 0), count)
+    return counts + Counter(most)
 
 
 def of_complete_seeds(rows: pd.DataFrame, arms: ArmPair, budget: int) -> pd.DataFrame:
@@ -92,8 +100,9 @@ def of_complete_seeds(rows: pd.DataFrame, arms: ArmPair, budget: int) -> pd.Data
         arms: Which ones.
         budget: The number of settings of each arm.
     """
-    tried = _tried(rows, arms)
-    return rows[rows["seed"].isin(tried.index[tried.eq(budget).all(axis=1)])]
+    tried = _tried(rows)
+    complete = [seed for seed in tried if all(tried[seed][arm] == budget for arm in arms)]
+    return rows[rows["seed"].isin(complete)]
 
 
 def of_even_seeds(rows: pd.DataFrame, arms: ArmPair) -> pd.DataFrame:
@@ -103,14 +112,17 @@ def of_even_seeds(rows: pd.DataFrame, arms: ArmPair) -> pd.DataFrame:
         rows: Runs of one dataset, both arms.
         arms: Which ones.
     """
-    tried = _tried(rows, arms)
-    return rows[rows["seed"].isin(tried.index[tried.min(axis=1).eq(tried.max(axis=1))])]
+    tried = _tried(rows)
+    even = [seed for seed in tried if tried[seed][arms.first] == tried[seed][arms.second]]
+    return rows[rows["seed"].isin(even)]
 
 
-def _tried(rows: pd.DataFrame, arms: ArmPair) -> pd.DataFrame:
-    """How many settings each seed has tried of each arm, [seeds, arms]."""
-    settings = rows.drop_duplicates(_OF_SEED) if halves(rows) else rows
-    return settings.groupby(["seed", ARM]).size().unstack(fill_value=0).reindex(columns=list(arms), fill_value=0)
+def _tried(rows: pd.DataFrame) -> dict[Seed, Counter[str]]:
+    """How many settings each seed has tried of each arm."""
+    tried: dict[Seed, Counter[str]] = {}
+    for arm, seed, *_ in set(row_tuples(rows, _OF_SEED)):
+        tried.setdefault(seed, Counter())[arm] += 1
+    return tried
 
 
 def search_text(rows: pd.DataFrame) -> str:

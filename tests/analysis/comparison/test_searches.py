@@ -56,7 +56,7 @@ def test_sentence_4_a_loss_whose_seeds_all_drew_fewer_has_another_budget() -> No
     assert tune(PLAIN.drop(lost), ARMS).refused == "unequal budgets: 7 for triplet, 9 for contrastive"
 
 
-def test_stopped_runs_enter_no_verdict() -> None:
+def test_sentence_4_stopped_runs_enter_no_verdict() -> None:
     comparison = compared(HALVED)
     assert (comparison.runs["stopped_at"] == 0).all()
     assert len(comparison.tried) == len(HALVED) == 2 * 13 * (27 + 9 + 3)
@@ -120,7 +120,7 @@ def test_what_seeds_chose_of_their_own_settings_is_a_range() -> None:
     assert str(chosen).endswith(f"miner {chosen.miner} {chosen.miner_seeds} of 13")
 
 
-def test_settings_that_seeds_drew_are_averaged_in_no_grid_and_left_out_of_no_slice() -> None:
+def test_sentence_5_settings_that_seeds_drew_are_averaged_in_no_grid_and_left_out_of_no_slice() -> None:
     comparison = compared(PLAIN)
     assert comparison.grid().empty
     assert unmatched_conditions(comparison.of_grid(), ARMS) == []
@@ -134,7 +134,7 @@ def test_settings_that_seeds_drew_are_averaged_in_no_grid_and_left_out_of_no_sli
     assert "insufficient" in set(claims(PLAIN)["verdict"])
 
 
-def test_a_slice_takes_the_seeds_that_drew_as_many_of_its_settings_for_both_losses() -> None:
+def test_sentence_6_a_slice_takes_the_seeds_that_drew_as_many_of_its_settings_for_both_losses() -> None:
     several = PLAIN[PLAIN["miner"] == "hard"].groupby(["loss", "seed"]).size().unstack("loss").query("triplet > 1")
     other = PLAIN.copy()
     other.loc[other.index[(other["loss"] == "triplet") & (other["seed"] == several.index[0])], "miner"] = "all"
@@ -143,13 +143,13 @@ def test_a_slice_takes_the_seeds_that_drew_as_many_of_its_settings_for_both_loss
 
 
 @pytest.mark.parametrize("runs", [HALVED, PLAIN.assign(search="tpe")], ids=["halved", "tpe"])
-def test_a_search_that_learned_or_halved_has_no_budget_curve_and_no_slices(runs: pd.DataFrame) -> None:
+def test_sentence_6_a_search_that_learned_or_halved_has_no_budget_curve_and_no_slices(runs: pd.DataFrame) -> None:
     assert compared(runs).budget_curve is None
     assert slice_verdicts(runs).empty
     assert compared(PLAIN).budget_curve is not None
 
 
-def test_a_grid_keeps_its_average_where_a_search_is_added_to_it() -> None:
+def test_sentence_5_a_grid_keeps_its_average_where_a_search_is_added_to_it() -> None:
     grid = simulated_runs(np.random.default_rng(2), seeds=13).assign(dataset="data0", data_digest="data0")
     both = pd.concat([grid, PLAIN], ignore_index=True)
     alone, beside = (table[table["estimand"] == GRID_AVERAGE] for table in map(verdicts, (grid, both)))

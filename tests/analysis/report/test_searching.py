@@ -35,7 +35,7 @@ def collapsed(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def test_stopped_runs_are_shown_as_such_and_a_setting_is_one_run() -> None:
+def test_sentence_23_stopped_runs_are_shown_as_such_and_a_setting_is_one_run() -> None:
     findings = found("s", HALVED)
     table = run_table(findings)
     assert table.headings == ("dataset", "loss", "runs", "conditions", "seeds", "stopped", "diverged")
