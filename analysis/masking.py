@@ -1,7 +1,8 @@
 """Keeps passwords and tokens out of whatever is shown.
 
-Two ways together: addresses are recognised in any text; and the secrets of the addresses that a command was given are
-known, so that they are found wherever they stand, though a password may hold blanks or signs of addresses.
+Two ways together: addresses, and values beside names such as ``password``, are recognised in any text; and the secrets
+of the addresses that a command was given are known, so that they are found wherever they stand, though a password may
+hold blanks or signs of addresses.
 """
 
 from __future__ import annotations
@@ -22,15 +23,33 @@ MASK = "***"
 _SHORTEST = 4  # characters of a secret that is looked for anywhere; a shorter one is masked in addresses alone
 # Whose sole user is a name that people know. Elsewhere it may be a token.
 _NAMED_USERS = ("postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle")
-_SECRET = (
-    r"(?:pass(?:word|wd|phrase|code)?|pwd|sig(?:nature)?|token|secret|credentials?|auth(?:orization)?|"
-    r"(?:api|access|account|private|shared|secret|session)?[-_.]?key(?:[-_.]?id)?|sas|jwt|bearer|code)"
+_CERTAIN = (
+    r"(?:pass(?:word|wd|phrase|code)|pwd|token|secret|credentials?|authorization|jwt|bearer|"
+    r"(?:api|access|account|private|shared|secret|session)[-_.]?key(?:[-_.]?id)?)"
 )
-_PARAMETER = re.compile(rf"([?&;#\s'\"({{,]|^)([\w.%-]*{_SECRET})(\s*=\s*)([^&;#\s'\"<>]+)", re.IGNORECASE)
+_SECRET = rf"(?:{_CERTAIN}|pass|sig(?:nature)?|auth|key(?:[-_.]?id)?|sas|code)"
+# In quotes, which a backslash may stand before, or in one word. A quote that does not end takes the rest of its line.
+_VALUE = (
+    r"(?:(?P<quote>\\*['\"])(?:\\.|[^\n])*?(?P<end>(?P=quote)|(?=\n)|\Z)|"
+    r"(?P<word>(?:(?:Bearer|Basic|Digest|Token)[ \t]+)?[^&;#\s'\"<>]+))"
+)
+_NAMED = re.compile(
+    r"(?P<before>(?:[?&;#\s'\"({,[]|^)"
+    rf"(?:(?P<name>[\w.%-]*{_SECRET})\s*=\s*|[\w.%-]*{_CERTAIN}\\*['\"]\s*[:=]\s*|"
+    # Without quotes, a colon may follow any word, and `ExpiredToken:` begins the message of an error.
+    rf"(?:[\w.%-]*[-_.])?{_CERTAIN}[ \t]*:(?!//)[ \t]*)){_VALUE}",
+    re.IGNORECASE,
+)
+# A key or a code, nobody says for what, is no secret where it is a small number.
+_HARMLESS = re.compile(r"\d{1,4}[,.:)\]}]*")
+_UNCERTAIN = re.compile(r"(?:key|code)$", re.IGNORECASE)
+_ENDS_CERTAIN = re.compile(rf"{_CERTAIN}$", re.IGNORECASE)
 _USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^\s'\"<>]*)@")
 _WHOLE_PARAMETER = re.compile(rf"[?&;#]([\w.%-]*{_SECRET})=([^&;#]*)", re.IGNORECASE)
 _VARIABLE = re.compile(rf"{_SECRET}", re.IGNORECASE)
 _ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "RAY_ADDRESS", "AWS_ENDPOINT_URL", "FSSPEC_S3_ENDPOINT_URL")
+_PORT = re.compile(r"\d{1,5}/")
+_PATHS = re.compile(r"(?:FILE|PATH|DIR|CREDENTIALS|(?:TLS|SSL)\w*KEY)$", re.IGNORECASE)  # may name a file
 _OURS = re.compile(r"(AWS|MLFLOW|RAY|GOOGLE|GCP|AZURE|S3|PG|FSSPEC|DATABASE)", re.IGNORECASE)
 
 _known: set[str] = set()
@@ -44,15 +63,7 @@ def learn(*addresses: object) -> None:
     """
     for address in addresses:
         for secret in _secrets(str(address)):
-            for form in (
-                secret,
-                unquote(secret),
-                unquote_plus(secret),
-                quote(secret),
-                quote(secret, ""),
-                quote_plus(secret),
-            ):
-                _known.update(each for each in (form, repr(form)[1:-1]) if len(each.strip()) >= _SHORTEST)
+            _learn_secret(secret)
 
 
 def with_scheme(address: object) -> str:
@@ -69,9 +80,9 @@ def learn_environment(variables: Mapping[str, str] = os.environ) -> None:
             _OURS.match(name)
             and _VARIABLE.search(name)
             and len(value.strip()) >= 2 * _SHORTEST
-            and "/" not in value[:1]
+            and not (value.startswith("/") and _PATHS.search(name))
         ):
-            _known.add(value)
+            _learn_secret(value)
 
 
 def forget() -> None:
@@ -90,7 +101,13 @@ def hidden_in_addresses(text: str) -> str:
     """A text without what can be recognised as a secret: for what must stay the same whatever secrets were learnt."""
     if "://" in text:
         text = _USERINFO.sub(_masked_user, text)
-    return _PARAMETER.sub(rf"\1\2\3{MASK}", text) if "=" in text else text
+    return _NAMED.sub(_masked_value, text) if "=" in text or ":" in text else text
+
+
+def _learn_secret(secret: str) -> None:
+    """Has a secret masked in every form in which it may be shown."""
+    for form in (secret, unquote(secret), unquote_plus(secret), quote(secret), quote(secret, ""), quote_plus(secret)):
+        _known.update(each for each in (form, repr(form)[1:-1]) if len(each.strip()) >= _SHORTEST)
 
 
 def _secrets(address: str) -> Iterator[str]:
@@ -120,13 +137,22 @@ def _is_named(scheme: str) -> bool:
 
 def _masked_user(found: re.Match[str]) -> str:
     scheme, userinfo = found[1], found[2]
-    user, colon, _ = userinfo.partition(":")
+    user, colon, password = userinfo.partition(":")
     if colon and "/" not in user:
+        if scheme.lower() in ("http", "https") and _PORT.match(password):  # a server, and a path that holds an "@"
+            return f"{scheme}://{user}:" + _USERINFO.sub(_masked_user, f"{password}@")
         is_token = userinfo.endswith(":") and not _is_named(scheme)
         return f"{scheme}://{MASK if is_token else user}:{MASK}@"
     if "/" in userinfo and "://" not in userinfo and not colon:  # a path or a query that holds an "@"
         return found[0]
     return found[0] if _is_named(scheme) and "@" not in userinfo else f"{scheme}://{MASK}@"
+
+
+def _masked_value(found: re.Match[str]) -> str:
+    name, word = found["name"] or "", found["word"] or ""
+    if _HARMLESS.fullmatch(word) and _UNCERTAIN.search(name) and not _ENDS_CERTAIN.search(name):
+        return found[0]
+    return f"{found['before']}{found['quote'] or ''}{MASK}{found['end'] or ''}"
 
 
 class _Guarded:

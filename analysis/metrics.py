@@ -121,6 +121,7 @@ def _own_rope(name: str, value: float) -> float:
     return math.log(value) if scale == "log" else float(value)
 
 
+LARGEST = 1e100  # of what is recorded: a run that diverges gives up to 1e39, and its fourth power must still be finite
 _ROUNDING = 1e-6  # by which a recorded metric may leave its range
 
 # Between which values a half-width lies as a user gives it, and what it is in words.
@@ -133,13 +134,13 @@ _LIMITS: dict[Scale, tuple[float, float, str]] = {
 
 @lru_cache(maxsize=1024)  # it is asked for every metric of every run
 def metric_range(column: str) -> tuple[float, float]:
-    """Between which values a recorded metric lies, in any part and as a mean over the epochs; infinite where unknown.
+    """Between which values a recorded metric lies, in any part and as a mean over the epochs; `LARGEST` where unknown.
 
     Examples:
         >>> metric_range("val/map_at_r"), metric_range("train/loss_decay_epochs"), metric_range("train/loss")
-        ((0.0, 1.0), (0.0, inf), (-inf, inf))
+        ((0.0, 1.0), (0.0, 1e+100), (-1e+100, 1e+100))
     """
-    return _RANGES.get(_root(column), (-math.inf, math.inf))
+    return _RANGES.get(_root(column), (-LARGEST, LARGEST))
 
 
 def is_in_range(column: str, value: float) -> bool:
@@ -153,8 +154,8 @@ def _root(column: str) -> str:
 
 
 _RANGES: dict[str, tuple[float, float]] = {
-    **{_root(metric.column): (0.0, 1.0 if metric.scale == "share" else math.inf) for metric in METRICS},
+    **{_root(metric.column): (0.0, 1.0 if metric.scale == "share" else LARGEST) for metric in METRICS},
     **{_root(metric.censored_by): (0.0, 1.0) for metric in METRICS if metric.censored_by is not None},
-    "collapsed_epoch": (0.0, math.inf),
-    "satisfied_epoch": (0.0, math.inf),
+    "collapsed_epoch": (0.0, LARGEST),
+    "satisfied_epoch": (0.0, LARGEST),
 }

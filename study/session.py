@@ -17,6 +17,7 @@ from upath import UPath
 from analysis.plain_text import message_text
 from analysis.report.build import build_report
 from analysis.report.files import report_folder
+from analysis.store.files import study_folder
 from analysis.store.loading import StudyNotFoundError
 from analysis.store.mlflow_client import reason
 from analysis.store.records import records_folder
@@ -24,7 +25,7 @@ from study.cluster.connection import ClusterError, choose_gpus_per_pack, connect
 from study.cluster.head_watch import ended_if_head_dies
 from study.cluster.remote_backbone import run_on_cluster
 from study.config.model import StudyConfig
-from study.data.preparation import BackboneRunner, run_here
+from study.data.preparation import BackboneRunner, fault_text, run_here
 from study.errors import StudyError
 from study.machine import CORES, local_device
 from study.planning.estimate import Estimate, estimate
@@ -35,9 +36,10 @@ from study.recording.mlflow_connection import browse_hint, connect_mlflow, is_ne
 from study.recording.mlflow_sink import TrackingError, TrackingSink
 from study.recording.recorder import Recorder
 from study.recording.report_artifacts import RefusedAddressError
+from study.recording.search_log import SearchLog
 from study.state import StudyState, prepare_datasets, read_state
 from study.storage.errors import storage_errors
-from study.storage.folder import check_storage, clear_half_made, study_folder
+from study.storage.folder import check_storage, clear_half_made
 from study.storage.lock import LockedError, only_session
 from study.training import ResultKeeper, plan_packs, plan_training, train
 from trainables.datasets.errors import DatasetError
@@ -106,11 +108,15 @@ def _run_session(config: StudyConfig, raise_if_taken_over: Callable[[], None]) -
         recorder = Recorder(records, opening, connect_again, raise_if_taken_over=raise_if_taken_over)
         for record in state.records:
             recorder.add_recorded(record)
+        searches = SearchLog(study_folder(config.storage, config.name))
+        for cohort in state.cohorts:
+            searches.add(cohort.trials(state.scores))
         if state.is_complete:
             print("Nothing to train: every run is recorded.")
         else:
-            training = plan_training(config, state, estimates, datasets, gpus_per_pack)
+            training = plan_training(config, state, estimates, datasets, gpus_per_pack, searches)
             failures = train(training, ResultKeeper(training, recorder, config.seeds[0], raise_if_taken_over))
+        searches.write()
         raise_if_taken_over()
         report = background.submit(_build_report, config)
     sink = None
@@ -132,7 +138,7 @@ def _show_plan(config: StudyConfig, state: StudyState) -> list[Estimate]:
     try:
         estimates = estimate(state.work_left, state.datasets_to_train, state.unprepared(config.cache))
     except DatasetError as error:  # an image that was read for the measurement is broken
-        raise StudyError(message_text(error)) from None
+        raise StudyError(fault_text(error)) from None
     lines = plan_lines(config, state.runs, len(state.done), len(packs), workers, estimates)
     print("\n".join(lines), flush=True)
     gpu = torch.cuda.is_available() or config.address is not None

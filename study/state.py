@@ -7,24 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.plain_text import message_text, name_text
+from analysis.store.files import study_folder
 from analysis.store.mlflow_client import reason
-from analysis.store.records import (
-    BrokenRecordError,
-    ConflictingRecordsError,
-    PackRecord,
-    records_folder,
-)
+from analysis.store.records import BrokenRecordError, PackRecord, UnusableRecordsError, records_folder
 from analysis.store.stored_runs import record_scores
 from study.config.model import StudyConfig
 from study.data.cached_inputs import check_cached_inputs
-from study.data.preparation import BackboneRunner, is_prepared, prepare
+from study.data.preparation import BackboneRunner, fault_text, is_prepared, prepare
 from study.data.sources import DatasetsError, EncodedDataset, find_datasets
 from study.errors import StudyError
 from study.planning.grid import Run, older_keys
 from study.planning.joining import differences
 from study.planning.work import Work
 from study.search.cohorts import Cohort, all_asked, cohorts
-from study.storage.folder import stored_records, study_folder
+from study.storage.folder import stored_records
 from trainables.datasets.errors import DatasetError
 from trainables.datasets.splits import Dataset
 from trainables.datasets.synthetic import AnyDataset
@@ -142,7 +138,7 @@ def prepare_datasets(
             if isinstance(loaded, Dataset):
                 check_cached_inputs(encoded, loaded.inputs, config.cache)
     except DatasetError as error:
-        raise StudyError(message_text(error)) from None
+        raise StudyError(fault_text(error)) from None
     warnings = [message_text(warning) for warning in warnings]
     warnings += [
         f"{name_text(dataset.dataset)} ({dataset.encoder}) was not compared with the data of its recorded runs: "
@@ -173,7 +169,7 @@ def _read_records(config: StudyConfig) -> tuple[list[PackRecord], list[str]]:
                 warnings.append(str(record))
             else:
                 records.append(record)
-    except ConflictingRecordsError as error:
+    except UnusableRecordsError as error:
         raise StudyError(str(error)) from None
     except OSError as error:
         folder = study_folder(config.storage, config.name)

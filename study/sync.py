@@ -7,14 +7,17 @@ import sys
 from collections.abc import Sequence
 
 from analysis.masking import guarded_output, hidden
+from analysis.plain_text import name_text
 from analysis.report.files import report_folder
-from analysis.store.records import BrokenRecordError, ConflictingRecordsError, records_folder
+from analysis.store.files import study_folder
+from analysis.store.records import BrokenRecordError, PackRecord, UnusableRecordsError, records_folder
 from study.config.loading import ConfigError, environment, load_config
 from study.config.model import StudyConfig
 from study.recording.mlflow_connection import connect_mlflow
 from study.recording.mlflow_sink import TrackingError
 from study.recording.report_artifacts import RefusedAddressError
-from study.storage.folder import is_folder, stored_records, study_folder
+from study.recording.stopped_runs import StoppedRuns
+from study.storage.folder import is_folder, stored_records
 from study.storage.lock import LockedError, only_session
 
 
@@ -43,7 +46,7 @@ def _sync(arguments: Sequence[str] | None) -> int:
     except LockedError as error:
         print(f"error: {error} is at work on {folder}: MLflow is filled when it ends", file=sys.stderr)
         return 2
-    except (ConfigError, ConflictingRecordsError, TrackingError, OSError) as error:
+    except (ConfigError, UnusableRecordsError, TrackingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -55,25 +58,33 @@ def fill(config: StudyConfig) -> str:
     Raises:
         TrackingError: If MLflow does not answer or fails. What it lacks can be written later.
         OSError: If the study cannot be read.
-        ConflictingRecordsError: If two records hold different results of one run.
+        UnusableRecordsError: As `read_records` does.
     """
     sink = connect_mlflow(config)
     runs, broken = 0, 0
     refused: list[str] = []
+    stopped = StoppedRuns()
+
+    def write(record: PackRecord) -> int:
+        try:
+            sink.write(record)
+            return len(record.runs)
+        except TrackingError as error:
+            if error.unreachable:
+                raise
+            refused.append(f"{name_text(record.pack)}, with: {error}")
+            return 0
+
     for record in stored_records(records_folder(config.storage, config.name)):
         if isinstance(record, BrokenRecordError):
             print(f"warning: {record}", file=sys.stderr)
             broken += 1
-            continue
-        try:
-            sink.write(record)
-            runs += len(record.runs)
-        except TrackingError as error:
-            if error.unreachable:
-                raise
-            refused.append(str(error))
+        elif not stopped.keeps(record):
+            runs += write(record)
+    runs += sum(map(write, stopped.for_good()))
+    sink.remove(stopped.went_on())
     if refused:
-        raise TrackingError(f"MLflow refused {len(refused)} records, the first with: {refused[0]}")
+        raise TrackingError(f"MLflow refused {len(refused)} records, the first, {refused[0]}")
     report = report_folder(config.storage, config.name)
     if is_folder(report):
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.plain_text import message_text, name_text
+from analysis.store.files import study_folder
 from analysis.store.stored_runs import TestPart, record_scores
 from study.cluster.connection import count_workers
 from study.cluster.scheduling import train_packs
@@ -19,10 +20,10 @@ from study.planning.packing import PlannedPack, make_packs, pack_limits
 from study.progress import Progress, duration
 from study.recording.pack_record import Provenance, make_record
 from study.recording.recorder import Recorder
+from study.recording.search_log import SearchLog
 from study.search.pool import PackPool
 from study.state import StudyState
 from study.storage.checkpoints import CheckpointFolder, fingerprint
-from study.storage.folder import study_folder
 from trainables.datasets.synthetic import AnyDataset
 from trainables.pack import DatasetKey, Structure
 from trainables.provenance import code_version
@@ -124,6 +125,7 @@ def plan_training(
     estimates: Sequence[Estimate],
     datasets: Mapping[DatasetKey, AnyDataset],
     gpus_per_pack: float,
+    searches: SearchLog,
 ) -> Training:
     """Plans the training for the workers of the connected cluster. Snapshots that are of no use are removed.
 
@@ -133,6 +135,7 @@ def plan_training(
         estimates: How long the training takes, by dataset.
         datasets: The prepared datasets.
         gpus_per_pack: The fraction of a GPU that each pack takes; zero for CPUs.
+        searches: Where searches are written down as they go on.
     """
     version = code_version()
     folder = study_folder(config.storage, config.name)
@@ -141,7 +144,7 @@ def plan_training(
     workers = count_workers(gpus_per_pack)
     packs = plan_packs(config, state, workers, estimates, snapshots.interrupted_packs(version))
     seconds_of = run_seconds(estimates)
-    pool = PackPool(packs, state.cohorts, state.scores, _packer(config, state, workers, seconds_of))
+    pool = PackPool(packs, state.cohorts, state.scores, _packer(config, state, workers, seconds_of), searches.add)
     left = state.work_left
     seconds, runs = sum(seconds_of(work.structure) * work.runs for work in left), sum(work.runs for work in left)
     return Training(pool, datasets, snapshots, gpus_per_pack, version, seconds_of, seconds, runs, config.search)

@@ -89,10 +89,8 @@ def test_each_module_can_be_imported_first() -> None:
 
 # Where the losses are named: what is studied, what is claimed, how it is shown.
 NAMING = {
-    "study/config/presets",
-    "study/config/ranges.yaml",
-    "analysis/conclusions/claims.yaml",
-    "analysis/report/arms.yaml",
+    *("study/config/presets", "study/config/ranges.yaml"),
+    *("analysis/conclusions/claims.yaml", "analysis/report/arms.yaml"),
 }
 PRODUCT = "contrastive-or-triplet"
 

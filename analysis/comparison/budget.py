@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.arms import ArmPair
-from analysis.comparison.searches import of_complete_seeds
+from analysis.comparison.settings import of_complete_seeds
 from analysis.comparison.tuning import best_weights, validation_scores
 from analysis.metrics import SCORE
 from analysis.parameters import ARM, CONDITION

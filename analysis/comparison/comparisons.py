@@ -12,7 +12,7 @@ from analysis.comparison.arms import ArmPair, arm_pairs
 from analysis.comparison.budget import BudgetCurve, budget_curve
 from analysis.comparison.edges import Edge, find_edges
 from analysis.comparison.pairing import DEFAULT_SETTING, Seed, balanced_grid, by_dataset, has_repeats, seeds_of
-from analysis.comparison.searches import exchangeable, first_rung, is_drawn, of_complete_seeds, whole_runs
+from analysis.comparison.settings import exchangeable, first_rung, is_drawn, of_complete_seeds, whole_runs
 from analysis.comparison.tuning import Tuned, tune
 from analysis.metrics import METRICS, Metric, score_of
 from analysis.parameters import ARM

@@ -12,7 +12,7 @@ from analysis.comparison.arms import ArmPair
 from analysis.comparison.chosen import range_words, rounded
 from analysis.comparison.levels import NUMERIC, PARTS, Levels, levels_of
 from analysis.comparison.pairing import Floats
-from analysis.comparison.searches import first_rung, of_complete_seeds
+from analysis.comparison.settings import first_rung, of_complete_seeds
 from analysis.comparison.tuning import validation_scores
 from analysis.parameters import ARM, CONDITION
 from analysis.statistics.power import ALPHA, LEAST_SEEDS

@@ -21,7 +21,7 @@ import pandas as pd
 from analysis.comparison.arms import ArmPair
 from analysis.comparison.chosen import ChosenRange
 from analysis.comparison.pairing import Condition, Floats, Seed, has_repeats
-from analysis.comparison.searches import (
+from analysis.comparison.settings import (
     halves,
     is_drawn,
     of_complete_seeds,

@@ -13,7 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from analysis.comparison.levels import levels_of
-from analysis.comparison.searches import longest_runs
+from analysis.comparison.settings import longest_runs
 from analysis.parameters import ARM
 
 Ending = Literal["collapsed", "satisfied"]

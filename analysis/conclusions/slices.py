@@ -11,7 +11,7 @@ from analysis.comparison.comparisons import Comparison, comparisons
 from analysis.comparison.judgement import judge
 from analysis.comparison.levels import NUMERIC, levels_of
 from analysis.comparison.result import Result, result_table
-from analysis.comparison.searches import exchangeable
+from analysis.comparison.settings import exchangeable
 from analysis.conclusions.verdict_table import grid_results, tuned_results
 from analysis.metrics import PERFORMANCE, metrics_with
 from analysis.parameters import ARM, CONDITION

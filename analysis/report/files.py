@@ -25,7 +25,7 @@ from analysis.report.figures.panels import Panel
 from analysis.report.findings import Findings
 from analysis.report.renderers.html import html
 from analysis.report.renderers.markdown import markdown
-from analysis.store.files import Folder, list_files, remove_file, write_whole
+from analysis.store.files import Folder, list_files, remove_file, study_folder, write_whole
 
 FIGURES = "figures"  # folder beside the report
 FILES = ("report.html", "report.md", "verdicts.json", "verdicts.csv", "claims.csv", "overall.csv", "slices.csv")
@@ -36,7 +36,7 @@ _LONGEST = 60  # letters of a file's name, up to four bytes each
 
 def report_folder(storage: str | Folder, study: str) -> UPath:
     """Where a study's report lies, under a folder or an address."""
-    return UPath(storage) / study / "report"
+    return study_folder(storage, study) / "report"
 
 
 def write_report(findings: Findings, panels: Sequence[Panel], folder: Folder, unavailable: Sequence[str] = ()) -> None:

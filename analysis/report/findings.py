@@ -15,7 +15,7 @@ from analysis.comparison.budget import BudgetCurve, half_of
 from analysis.comparison.comparisons import Comparison, comparisons_of
 from analysis.comparison.pairing import by_dataset, unmatched_conditions
 from analysis.comparison.result import Result
-from analysis.comparison.searches import halves, whole_runs
+from analysis.comparison.settings import halves, whole_runs
 from analysis.conclusions.advice import Advice, advise
 from analysis.conclusions.claim_verdicts import JudgedClaim, judge_claims
 from analysis.conclusions.claims_file import Claim, check_claims, read_claims
@@ -136,6 +136,12 @@ def _doubts(runs: pd.DataFrame, datasets: dict[str, pd.DataFrame], compared: Seq
         doubts.append(f"The runs were trained on devices that agree within rounding only: {', '.join(devices)}.")
     arms = sorted(runs[ARM].unique())
     for dataset, rows in datasets.items():
+        digests = sorted(set(rows["inputs_digest"]) - {""})
+        if len(digests) > 1:
+            doubts.append(
+                f"The runs on {dataset} were trained on inputs of the same data that are not the same numbers (digests "
+                f"{', '.join(digests)}): those of another device or other versions differ by rounding."
+            )
         absent = [arm for arm in arms if arm not in set(whole_runs(rows)[ARM])]
         if absent:
             ended = ", trained to the end" if halves(rows) else ""

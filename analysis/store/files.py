@@ -18,6 +18,8 @@ from typing import IO, Any
 
 from upath import UPath
 
+from analysis.limits import remedy
+
 Folder = Path | UPath
 
 PARTIAL = re.compile(r"\..+\.[0-9a-f]{32}\.partial")
@@ -28,15 +30,33 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO without a writer must not keep its reader waiting
 _NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _BLOCK = 1 << 22
+_LINK = ("is a link, which is not followed in a study's folder", "put what it leads to in its place")
 
 
 class UnsafeFileError(OSError):
-    """What lies in a study's folder is a link, no regular file, or too large; ``strerror`` is the same without path."""
+    """What lies in a study's folder is a link, no regular file, or too large.
 
-    def __init__(self, path: object, what: str) -> None:
+    Attributes:
+        path: What is no such file as it should be: the file, or a folder on the way to it.
+        what: What is wrong with it; ``strerror`` is both.
+        remedy: What to do beside moving it away, in words; None if there is nothing else.
+    """
+
+    def __init__(self, path: object, what: str, remedy: str | None = None) -> None:
         super().__init__(f"{path} {what}")
         self.strerror = f"{path} {what}"
+        self.path = path
         self.what = what
+        self.remedy = remedy
+
+
+def study_folder(storage: str | Folder, study: str) -> UPath:
+    """The folder of a study, under a local folder or an address such as ``s3://bucket/results``."""
+    local = as_local(UPath(storage))
+    if study in _ROOMS and local is not None:
+        # `_trusted` takes this study for a room of another one, and would find a storage that is a link below it.
+        storage = local.resolve()
+    return UPath(storage) / study
 
 
 def write_whole(path: Folder, content: bytes) -> None:
@@ -83,7 +103,7 @@ def read_file(path: Folder, most: int) -> bytes:
     """
     content = read_start(path, most + 1)
     if len(content) > most:
-        raise UnsafeFileError(path, f"is longer than {most} bytes, the most that is read of such a file")
+        raise UnsafeFileError(path, f"is longer than {most} bytes, the most that is read of such a file", remedy())
     return content
 
 
@@ -100,7 +120,7 @@ def read_start(path: Folder, count: int) -> bytes:
             descriptor = os.open(local.name, _READ_FLAGS, dir_fd=folder)
         except OSError as error:
             if error.errno == errno.ELOOP:
-                raise UnsafeFileError(path, "is a link, which is not followed in a study's folder") from None
+                raise UnsafeFileError(path, *_LINK) from None
             if error.errno == errno.ENXIO:  # a socket
                 raise UnsafeFileError(path, "is no regular file") from None
             raise type(error)(error.errno, error.strerror, str(path)) from None
@@ -178,7 +198,7 @@ def opened_folder(trusted: Path, names: tuple[str, ...], make: bool = False) -> 
                 following = os.open(name, _FOLDER_FLAGS, dir_fd=descriptor)
             except OSError as error:
                 if stat.S_ISLNK(_mode(name, descriptor)):
-                    raise UnsafeFileError(path, "is a link, which is not followed in a study's folder") from None
+                    raise UnsafeFileError(path, *_LINK) from None
                 raise type(error)(error.errno, error.strerror, str(path)) from None
             os.close(descriptor)
             descriptor = following

@@ -18,7 +18,7 @@ from analysis.masking import hidden
 from analysis.plain_text import name_text
 from analysis.store.files import Folder
 from analysis.store.mlflow_client import open_client, reason, search_all_runs
-from analysis.store.records import BrokenRecordError, ConflictingRecordsError, read_records, records_folder
+from analysis.store.records import BrokenRecordError, UnusableRecordsError, read_records, records_folder
 from analysis.store.stored_runs import LastValues, PointTable, StoredRun, run_table
 
 
@@ -65,15 +65,17 @@ def load_study(name: str, storage: str | Folder = "results", tracking_uri: str |
         One row a run, in order of key: ``key``, the parameters (`analysis.parameters.PARAMETERS`), ``diverged`` (bool),
         ``stopped_at`` (the epoch at which successive halving stopped it; 0 for a run that was trained to its last
         epoch, and only such runs have test metrics), the tags ``search`` (how its setting was chosen: ``"grid"``,
-        ``"random"``, ``"sobol"`` or ``"tpe"``), ``pack``, ``code_version``, ``data_digest``, ``device`` and
-        ``test_part`` (``"shared"`` if all seeds have one test part, ``"drawn"`` if each draws its own; ``"unknown"`` in
-        older records, as the device may be), and a column for each metric with its last value, if that is finite.
+        ``"random"``, ``"sobol"`` or ``"tpe"``), ``pack``, ``code_version``, ``data_digest``, ``inputs_digest`` (empty
+        where `data_digest` determines the very inputs), ``device`` and ``test_part`` (``"shared"`` if all seeds have
+        one test part, ``"drawn"`` if each draws its own; ``"unknown"`` in older records, as the device may be), and a
+        column for each metric with its last value, if that is finite.
 
     Raises:
         StudyNotFoundError: If `name` can be no study's, there is no such study, it has no runs, or MLflow or a remote
             storage does not answer.
         ConflictingRecordsError: If two records hold different results of one run; `ConflictingRunsError` if two of
             MLflow's runs do. Both are a `ValueError` that names the two.
+        TooManyRecordsError: If the records are more than the limits allow; a `ValueError` too.
 
     Warns:
         StudyWarning: If something was left out: a record that is broken, a run that lacks a parameter or a tag.
@@ -164,7 +166,7 @@ def _from_records(folder: Folder, points_of: Collection[str], sketches: bool) ->
                     recorded.sketches[run.key] = run.sketch
             if points_of:
                 recorded.points.add(record, points_of)
-    except ConflictingRecordsError:
+    except UnusableRecordsError:
         raise
     except Exception as error:
         if isinstance(folder, Path):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from analysis.metrics import is_in_range, metric_range
-from analysis.parameters import GRID, SEARCHES, WHOLE, Value, stopping_epoch
+from analysis.metrics import LARGEST, is_in_range, metric_range
+from analysis.parameters import GRID, PARAMETERS, SEARCHES, WHOLE, Value, stopping_epoch
+from analysis.plain_text import name_text
 
 _LONGEST_NAME = 200  # characters of a pack's id, a key and a metric's name
 _LONGEST_VALUE = 5000  # of a parameter and a tag
-_LARGEST = 2**53  # of a number that JSON and every reader keep exactly
+_LARGEST_INTEGER = 2**53  # that JSON and every reader keep exactly
+MOST_EPOCHS = 1_000_000  # of a run, as in a study's configuration
+MOST_METRICS = 1000  # of a record; a run has some 40
+_TYPES: Mapping[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (int, float)}
 _SKETCH = ("x", "y", "label")
 
 
@@ -37,6 +41,11 @@ class RunDescription:
     params: Mapping[str, Value]
     tags: Mapping[str, str]
     sketch: Mapping[str, list[float]] | None = None
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it has; each metric has a point in each of them, and in epoch 0, at most."""
+        return int(self.params["epochs"])
 
 
 @dataclass(frozen=True)
@@ -66,26 +75,50 @@ def checked_description(content: object) -> PackDescription:
     return PackDescription(_text(fields.get("pack"), "'pack'", _LONGEST_NAME), times[0], times[1], described)
 
 
-def check_points(points: pd.DataFrame) -> None:
+def most_points(runs: Sequence[RunDescription]) -> int:
+    """How many points a record of some runs may have."""
+    return MOST_METRICS * sum(run.epochs + 1 for run in runs)
+
+
+def check_points(points: pd.DataFrame, runs: Sequence[RunDescription]) -> None:
     """Checks the points of a record: columns ``key`` and ``metric``, categorical, ``epoch`` and ``value``.
 
     Raises:
-        SchemaError: If one is missing, infinite, out of the range of its metric or epoch, or there twice.
+        SchemaError: If one is missing, infinite, out of the range of its metric or after its run's last epoch, or there
+            twice; or if there are too many metrics.
     """
     if points.isna().to_numpy().any() or not np.isfinite(points["value"].to_numpy()).all():
         raise SchemaError("a point is not finite or not there")
-    if len(points) and not 0 <= points["epoch"].min() <= points["epoch"].max() < 2**31:
-        raise SchemaError("an epoch is no count")
     for column in ("key", "metric"):
         for name in points[column].cat.categories:
             _text(name, f"a {column}", _LONGEST_NAME)
+    if len(points["metric"].cat.categories) > MOST_METRICS:
+        raise SchemaError(f"it has more than {MOST_METRICS} metrics")
+    if len(points):
+        _check_epochs(points, {run.key: run.epochs for run in runs})
     extremes = points.groupby("metric", observed=True)["value"].agg(["min", "max"])
     for metric, low, high in zip(extremes.index, extremes["min"], extremes["max"], strict=True):
         for value in (low, high):
             if not is_in_range(str(metric), value):
                 least, most = metric_range(str(metric))
                 raise SchemaError(f"{metric} = {value:g} is not between {least:g} and {most:g}")
-    if points.duplicated(["key", "metric", "epoch"]).any():
+
+
+def _check_epochs(points: pd.DataFrame, epochs_of: Mapping[str, int]) -> None:
+    """No point comes before epoch 0 or after its run's last epoch, and none is there twice."""
+    epochs = points["epoch"].to_numpy()
+    longest = max(epochs_of.values(), default=0)
+    # A point of no run is left out later, and warned of.
+    last = np.array([epochs_of.get(key, longest) for key in points["key"].cat.categories], np.int64)
+    keys: npt.NDArray[np.int64] = points["key"].cat.codes.to_numpy().astype(np.int64)
+    if epochs.min() < 0 or (epochs > last[keys]).any():
+        raise SchemaError("an epoch is not one of its run's")
+    # One number for each run, metric and epoch: sorted in less memory than a table needs to find its duplicates.
+    places = keys * len(points["metric"].cat.categories) + points["metric"].cat.codes.to_numpy()
+    places *= longest + 1
+    places += epochs.astype(np.int64)
+    places.sort()
+    if (places[1:] == places[:-1]).any():
         raise SchemaError("a run has two values of one metric in one epoch")
 
 
@@ -96,6 +129,7 @@ def _run(content: object) -> RunDescription:
         _text(name, "a parameter's name", _LONGEST_NAME): _value(value, name)
         for name, value in _mapping(fields.get("params"), "'params'").items()
     }
+    _check_parameters(params)
     tags = {
         _text(name, "a tag's name", _LONGEST_NAME): _text(value, f"tag {name!r}", _LONGEST_VALUE)
         for name, value in _mapping(fields.get("tags"), "'tags'").items()
@@ -111,6 +145,19 @@ def _check_search(tags: Mapping[str, str]) -> None:
         stopping_epoch(tags.get("stopped", WHOLE))
     except ValueError as error:
         raise SchemaError(f"tag 'stopped' is {error}") from None
+
+
+def _check_parameters(params: Mapping[str, Value]) -> None:
+    """Every parameter that readers rely on is there, under its name or an older one, or has a default."""
+    for parameter in PARAMETERS:
+        value = parameter.read(params)
+        if value is None:
+            raise SchemaError(f"a run has no parameter {parameter.name!r}")
+        is_odd = not isinstance(value, _TYPES[parameter.kind])
+        if parameter.kind in (int, float):
+            is_odd = is_odd or isinstance(value, bool) or not 0 <= value <= LARGEST  # type: ignore[operator]
+        if is_odd or (parameter.name == "epochs" and value > MOST_EPOCHS):  # type: ignore[operator]
+            raise SchemaError(f"a run has the parameter {parameter.name!r} = {name_text(repr(value))}")
 
 
 def _sketch(content: object) -> dict[str, list[float]] | None:
@@ -143,6 +190,10 @@ def _text(content: object, what: str, longest: int) -> str:
         raise SchemaError(f"{what} is no text")
     if len(content) > longest:
         raise SchemaError(f"{what} has more than {longest} characters")
+    try:
+        content.encode()
+    except UnicodeEncodeError:
+        raise SchemaError(f"{what} has half a character, which no file and no database takes") from None
     return content
 
 
@@ -157,7 +208,7 @@ def _value(content: object, name: object) -> Value:
 
 
 def _count(content: object, name: str) -> int:
-    if isinstance(content, int) and not isinstance(content, bool) and 0 <= content <= _LARGEST:
+    if isinstance(content, int) and not isinstance(content, bool) and 0 <= content <= _LARGEST_INTEGER:
         return content
     raise SchemaError(f"{name!r} is no time")
 
@@ -165,4 +216,4 @@ def _count(content: object, name: str) -> int:
 def _is_number(content: object) -> bool:
     if isinstance(content, bool) or not isinstance(content, (int, float)):
         return False
-    return math.isfinite(content) if isinstance(content, float) else abs(content) <= _LARGEST
+    return abs(content) <= (LARGEST if isinstance(content, float) else _LARGEST_INTEGER)

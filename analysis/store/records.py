@@ -13,6 +13,8 @@ import io
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 import pandas as pd
@@ -22,17 +24,27 @@ from upath import UPath
 
 from analysis.limits import raised, remedy
 from analysis.plain_text import message_text, name_text
-from analysis.store.files import Folder, UnsafeFileError, read_file, write_whole
-from analysis.store.record_schema import PackDescription, RunDescription, SchemaError, check_points, checked_description
+from analysis.store.files import Folder, UnsafeFileError, read_file, study_folder, write_whole
+from analysis.store.record_schema import (
+    PackDescription,
+    RunDescription,
+    SchemaError,
+    check_points,
+    checked_description,
+    most_points,
+)
 
 _DESCRIPTION = b"runs"
 _DIGEST_LENGTH = 16
 _COLUMNS = ("key", "metric", "epoch", "value")
+_NUMBERS = {"epoch": "int32", "value": "float64"}
 
 # A pack of 32 runs of 1,000 epochs has 300,000 points in 2 MB, and a description of 0.3 MB.
 MOST_BYTES = 200_000_000
 MOST_UNCOMPRESSED_BYTES = 1_000_000_000
 MOST_POINTS = 20_000_000
+MOST_STUDY_POINTS = 100_000_000  # of all records; 100,000 runs of the demo's kind have 43 million
+MOST_RECORDS = 100_000  # of a study
 MOST_ROW_GROUPS = 1000
 MOST_DESCRIPTION_BYTES = 20_000_000
 _THRIFT_BYTES, _THRIFT_ITEMS = 1_000_000_000, 1_000_000  # of a text and a list in what Parquet says of the file
@@ -61,13 +73,21 @@ class BrokenRecordError(ValueError):
     """A record file whose content does not match its digest, or is none that this project writes."""
 
 
-class ConflictingRecordsError(ValueError):
+class UnusableRecordsError(ValueError):
+    """The records of a study cannot be used as they are, though each may be whole."""
+
+
+class TooManyRecordsError(UnusableRecordsError):
+    """The records of a study are more, or hold more points, than the limits allow."""
+
+
+class ConflictingRecordsError(UnusableRecordsError):
     """Two records hold different results of one run, and nobody can tell which are right."""
 
 
 def records_folder(storage: str | Folder, study: str) -> UPath:
     """Where the records of a study lie, under a folder or an address such as ``s3://bucket/results``."""
-    return UPath(storage) / study / "records"
+    return study_folder(storage, study) / "records"
 
 
 def write_record(folder: Folder, record: PackRecord) -> Folder:
@@ -102,7 +122,8 @@ def read_record(path: Folder) -> PackRecord:
     try:
         content = read_file(path, raised(MOST_BYTES))
     except UnsafeFileError as error:
-        raise BrokenRecordError(f"{where} {error.what}: move it away, or, {remedy()}") from None
+        other = f"{error.remedy}, or " if error.remedy else ""
+        raise BrokenRecordError(f"{name_text(error.path, 500)} {error.what}: {other}move it away") from None
     if _digest(content) != path.stem.rpartition("-")[2]:
         raise BrokenRecordError(f"{where} is cut short or altered: move it away, and its runs are trained again")
     try:
@@ -122,21 +143,40 @@ def read_records(folder: Folder) -> Iterator[PackRecord | BrokenRecordError]:
 
     Raises:
         ConflictingRecordsError: If two records hold different results of one run. It names both.
+        TooManyRecordsError: If all of them are more than the limits allow, which none of them can be blamed for.
         OSError: If a record cannot be read.
     """
     folder = UPath(folder)
     if not isinstance(folder, Path):
         folder.fs.invalidate_cache()  # an older listing in this process may be out of date
     path_of: dict[str, Folder] = {}
-    for path in sorted(folder.glob("[!.]*.parquet"), key=str) if folder.is_dir() else ():
+    points, largest = 0, (0, folder)
+    for path in _record_files(folder):
         try:
             record = read_record(path)
         except BrokenRecordError as error:
             yield error
             continue
+        points, largest = points + len(record.points), max(largest, (len(record.points), path), key=itemgetter(0))
+        if points > raised(MOST_STUDY_POINTS):
+            raise TooManyRecordsError(
+                f"the records in {name_text(folder, 500)} have more than {raised(MOST_STUDY_POINTS):,} points, "
+                f"{largest[0]:,} of them in {largest[1].name}: move away what is not yours, or, {remedy()}"
+            )
         _check_agreement(record, path, path_of)
         path_of.update((run.key, path) for run in record.runs)
         yield record
+
+
+def _record_files(folder: UPath) -> list[UPath]:
+    """The files of a folder that are named like records, in order of name."""
+    most = raised(MOST_RECORDS)
+    paths = list(islice(folder.glob("[!.]*.parquet"), most + 1)) if folder.is_dir() else []
+    if len(paths) > most:
+        raise TooManyRecordsError(
+            f"{name_text(folder, 500)} has more than {most:,} records: move away what is not yours, or, {remedy()}"
+        )
+    return sorted(paths, key=str)
 
 
 class _LimitError(SchemaError):
@@ -155,10 +195,16 @@ def _decoded(content: bytes) -> PackRecord:
     )
     _check_sizes(file.metadata)
     description = _description(file, most_strings)
+    if file.metadata.num_rows > most_points(description.runs):
+        raise SchemaError(f"it has {file.metadata.num_rows:,} points, more than its runs can have")
     _check_columns(file.schema_arrow)
     table = file.read(use_threads=False)
     points = table.to_pandas(strings_to_categorical=True)
-    check_points(points)
+    del table
+    check_points(points, description.runs)
+    for name, kind in _NUMBERS.items():
+        if points[name].dtype != kind:
+            points[name] = points[name].astype(kind)
     return PackRecord(description.pack, description.started, description.finished, description.runs, points)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.metrics import SELECTION, is_in_range, metric_range
+from analysis.metrics import LARGEST, SELECTION, is_in_range, metric_range
 from analysis.parameters import GRID, PARAMETERS, SEARCHES, WHOLE, Parameter, stopping_epoch
 from analysis.plain_text import name_text
 from analysis.store.records import PackRecord
@@ -21,16 +21,19 @@ TestPart = Literal["shared", "drawn"]
 
 UNKNOWN_DEVICE = "unknown"
 UNKNOWN_TEST_PART = "unknown"
-TAGS = ("search", "pack", "code_version", "data_digest", "device", "test_part")
+TAGS = ("search", "pack", "code_version", "data_digest", "inputs_digest", "device", "test_part")
 _DESCRIBED = ("key", *(parameter.name for parameter in PARAMETERS), "diverged", "stopped_at", *TAGS)
-# For runs that are older than the tag.
-_TAGS_ONCE_WITHOUT = {"device": UNKNOWN_DEVICE, "test_part": UNKNOWN_TEST_PART, "search": GRID, "stopped": WHOLE}
+# For runs that are older than the tag; inputs that `data_digest` determines have no digest of their own.
+_TAGS_ONCE_WITHOUT = {
+    **{"inputs_digest": "", "device": UNKNOWN_DEVICE, "test_part": UNKNOWN_TEST_PART},
+    **{"search": GRID, "stopped": WHOLE},
+}
 _BOOLEANS = {"true": True, "false": False}
 _NAMED = 5  # a warning names so many runs, and counts the others
 
 
 # Runs of one key may differ in these: how they were asked for, what computed them, and with which others.
-_OF_NO_RESULT = {"search", "pack", "code_version", "device"}
+_OF_NO_RESULT = {"search", "pack", "code_version", "inputs_digest", "device"}
 
 
 class ConflictingRunsError(ValueError):
@@ -200,7 +203,7 @@ def _result(row: Mapping[str, Any]) -> dict[str, Any]:
 def _typed(parameter: Parameter, value: Any) -> Any:
     try:
         read = _BOOLEANS[str(value).lower()] if parameter.kind is bool else parameter.kind(value)
-        odd = parameter.kind in (int, float) and (isinstance(value, bool) or not 0 <= read < math.inf)
+        odd = parameter.kind in (int, float) and (isinstance(value, bool) or not 0 <= read <= LARGEST)
         odd |= parameter.kind is int and isinstance(value, float) and read != value
     except (KeyError, OverflowError, TypeError, ValueError):
         odd = True

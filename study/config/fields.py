@@ -14,7 +14,7 @@ from upath import UPath
 from study.config.levels import Level, level_or_range
 from study.config.per_loss import EachLoss, PerLoss, each_loss
 from study.config.searches import SAMPLINGS
-from trainables.datasets.registry import DATASETS, FOLDER
+from trainables.datasets.registry import DATASETS, FOLDER, study_name
 from trainables.datasets.splits import SPLITS
 from trainables.datasets.synthetic import SyntheticOptions
 from trainables.networks.encoders import NETWORKS, backbone_of
@@ -84,6 +84,10 @@ def _known_dataset(value: str) -> str:
     if value.startswith(FOLDER):
         if not value.removeprefix(FOLDER).strip(" /"):
             raise ValueError("'folder:' needs a path: folder:PATH")
+        try:
+            study_name(value).encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"the name of {value!r} is no UTF-8, and cannot be recorded: rename that folder") from None
         return value
     if value not in DATASETS:
         raise ValueError(unknown("dataset", value, [*DATASETS, "folder:PATH"]))
@@ -145,9 +149,11 @@ def _storage(value: Any) -> Any:
     try:
         folder = UPath(value)
         folder.fs  # noqa: B018 (opens the file system; its package may be missing)
-        return folder
     except Exception as error:  # the packages of remote file systems raise errors of many kinds
         raise ValueError(f"{value}: {error}") from None
+    if "[" in folder.path:
+        raise ValueError(f"{value}: remote file systems take '[' for a pattern, choose a name without it")
+    return folder
 
 
 _NotEmpty = Field(min_length=1)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidatorFunctionWrapHandler
 
+MOST = 1e100  # as a record holds: `LARGEST` of `analysis.metrics`, which would load all of the analysis
 TO = ".."  # between the ends of a range, as a user writes it
 
 
@@ -29,7 +30,7 @@ class Range:
 
     def __str__(self) -> str:
         """As a user writes it."""
-        return f"{self.low:g}{TO}{self.high:g}"
+        return f"{_shortest(self.low)}{TO}{_shortest(self.high)}"
 
 
 Level = float | Range
@@ -39,12 +40,14 @@ def level_or_range(value: Any, check: ValidatorFunctionWrapHandler) -> Level:
     """Reads ``"0.1..10"`` as a range. All else is a level, for the next validator to check.
 
     Raises:
-        ValueError: If a range has no two ends, is upside down, or is not above zero.
+        ValueError: If a range has no two ends, is upside down, or is not above zero; or if a number is above `MOST`.
     """
     if isinstance(value, Range):
         return value
     if not isinstance(value, str) or TO not in value:
         level: float = check(value)
+        if level > MOST:
+            raise ValueError(f"a level is at most {MOST:g}, the largest number that a record holds, not {level:g}")
         return level
     low, _, high = value.partition(TO)
     try:
@@ -53,6 +56,8 @@ def level_or_range(value: Any, check: ValidatorFunctionWrapHandler) -> Level:
         raise ValueError(f"{value!r} is no range: give its ends, as in 0.1{TO}10") from None
     if not (math.isfinite(found.low) and math.isfinite(found.high)):
         raise ValueError(f"{value!r} is no range: its ends must be finite")
+    if found.high > MOST:
+        raise ValueError(f"the range {value!r} ends above {MOST:g}, the largest number that a record holds")
     if found.low <= 0:
         raise ValueError(f"the range {value!r} is drawn from on a log scale: both of its ends must be above zero")
     if found.low >= found.high:
@@ -63,6 +68,11 @@ def level_or_range(value: Any, check: ValidatorFunctionWrapHandler) -> Level:
 def levels(values: Iterable[Level]) -> tuple[float, ...]:
     """The levels among levels and ranges."""
     return tuple(value for value in values if not isinstance(value, Range))
+
+
+def _shortest(value: float) -> str:
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def level_text(level: Level | str) -> str:

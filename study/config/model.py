@@ -81,7 +81,7 @@ class StudyConfig(BaseModel):
         default=False, description="stop searched runs early, and let one in three go on at each rung"
     )
     rungs: f.Rungs | None = Field(
-        default=None, description="epochs at which --halving stops runs, the last one included (for 50: 6,17,50)"
+        default=None, description="epochs at which --halving stops runs, the last one included (for 50: 5,16,50)"
     )
     seeds: f.Seeds = Field(description="how many, or which")
     epochs: f.Count = Field(default=50, description="of each run (default: 50); nothing stops one early")

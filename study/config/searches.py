@@ -16,8 +16,8 @@ DEFAULT_SETTINGS = 27
 
 
 def default_rungs(epochs: int) -> tuple[int, ...]:
-    """The epochs at which a search halves, the last epoch included: 6, 17 and 50 for 50 epochs."""
-    return tuple(round(epochs / FACTOR**rung) for rung in reversed(range(RUNGS)))
+    """The epochs at which a search halves, the last epoch included: 5, 16 and 50 for 50 epochs."""
+    return tuple(epochs // FACTOR**rung for rung in reversed(range(RUNGS)))
 
 
 def bracket_size(rungs: Sequence[int]) -> int:
@@ -35,7 +35,7 @@ def check_rungs(rungs: Sequence[int], epochs: int) -> None:
     if len(rungs) < 2 or rungs[0] < 1 or any(low >= high for low, high in pairwise(rungs)):
         raise ValueError(
             f"rungs {', '.join(map(str, rungs))} are out of order: give at least two epochs, each later than the one "
-            f"before, such as 6,17,50{'' if epochs >= FACTOR ** (RUNGS - 1) else '; fewer epochs cannot be halved'}"
+            f"before, such as 5,16,50{'' if epochs >= FACTOR ** (RUNGS - 1) else '; fewer epochs cannot be halved'}"
         )
     if rungs[-1] != epochs:
         raise ValueError(f"the last rung is {rungs[-1]}, and runs have {epochs} epochs: both must be the same")

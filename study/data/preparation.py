@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from analysis.plain_text import name_text
+from analysis.limits import remedy
+from analysis.plain_text import message_text, name_text
 from study.data.sources import EncodedDataset
 from study.machine import CORES, local_device
 from study.progress import Bar
 from trainables.datasets.cache import CacheEntry, entry_folder, load_or_make
-from trainables.datasets.errors import DatasetError
+from trainables.datasets.errors import DatasetError, LargeImageError
 from trainables.datasets.images import decode_images
 from trainables.datasets.listing import ImageListing, fingerprint, read_image
 from trainables.datasets.registry import load_vectors
@@ -73,6 +74,11 @@ def prepare(
         warnings += _duplicate_warnings(dataset, encoded.listing, entry.duplicates)
         loaded[encoded.dataset, backbone] = dataset
     return {each.key: loaded[each.dataset, backbone_of(each.encoder)] for each in datasets}, warnings
+
+
+def fault_text(error: DatasetError) -> str:
+    """What is wrong with a dataset, in one line, and what helps if a limit was reached."""
+    return message_text(f"{error}, or, {remedy()}" if isinstance(error, LargeImageError) else error)
 
 
 def is_prepared(encoded: EncodedDataset, cache: Path) -> bool:

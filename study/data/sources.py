@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
+from analysis.limits import raised
 from analysis.plain_text import message_text, name_text
 from study.config.model import StudyConfig, augments
 from trainables.datasets.downloads import DOWNLOADS, download_dataset, download_weights
 from trainables.datasets.errors import DatasetError, MissingFilesError
 from trainables.datasets.files.regular import file_digest
-from trainables.datasets.listing import ImageListing
+from trainables.datasets.listing import MOST_PIXELS, ImageListing
 from trainables.datasets.official import OFFICIAL
 from trainables.datasets.registry import dataset_info, list_images, official_test, study_name, vector_shape
 from trainables.datasets.splits import divide, training_classes
@@ -137,7 +138,7 @@ class _Search:
         listing = self._find(
             name,
             name,
-            lambda: list_images(dataset, config.data_root),
+            lambda: replace(list_images(dataset, config.data_root), most_pixels=raised(MOST_PIXELS)),
             (lambda: download_dataset(name, config.data_root)) if name in DOWNLOADS else None,
         )
         weights = self._find_weights(backbone, name) if backbone else None

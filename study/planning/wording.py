@@ -125,10 +125,11 @@ def _powers(config: StudyConfig, datasets: int) -> list[FamilyPower]:
     """The families of tests of a study.
 
     Losses have a grid average only with the miners that both try, and are compared at the default setting only if both
-    try it.
+    try it. A search has neither.
     """
     miners = {loss: set(config.miners.of(loss)) for loss in config.losses}
-    sharing = sum(not miners[first].isdisjoint(miners[second]) for first, second in combinations(miners, 2))
+    pairs = list(combinations(miners, 2)) if config.search == "grid" else []
+    sharing = sum(not miners[first].isdisjoint(miners[second]) for first, second in pairs)
     with_default = math.comb(sum(_has_default_setting(config, loss) for loss in config.losses), 2)
     seeds = len(config.seeds)
     tuned = [each for each in family_power(seeds, _comparisons(config, datasets)) if each.estimand == TUNED]
@@ -141,7 +142,8 @@ def _powers(config: StudyConfig, datasets: int) -> list[FamilyPower]:
 
 def _has_default_setting(config: StudyConfig, loss: str) -> bool:
     return (
-        DEFAULT_SETTING.miner in config.miners.of(loss)
+        config.search == "grid"
+        and DEFAULT_SETTING.miner in config.miners.of(loss)
         and DEFAULT_SETTING.margin in config.margins.of(loss)
         and DEFAULT_SETTING.lr in config.lrs.of(loss)
     )
@@ -168,6 +170,8 @@ def _test_lines(config: StudyConfig, datasets: int) -> list[str]:
         seeds, smallest = families[0].seeds, families[0].smallest
         label = "tests      " if not lines else "           "
         lines.append(f"  {label}{estimand}, {seeds} seeds: {counts}; smallest p reachable {smallest:.2g}")
+    if config.search != "grid":
+        return [*lines, f"             {GRID_AVERAGE}, {AT_DEFAULT}: none, for each seed draws settings of its own"]
     if all(power.estimand != GRID_AVERAGE for power in powers):
         lines.append(f"             {GRID_AVERAGE}: none, for no two losses try a miner in common")
     elif config.miners.shared is None:

@@ -17,19 +17,24 @@ from upath import UPath
 
 from analysis.masking import hidden
 from analysis.plain_text import message_text
-from analysis.store.files import as_local
+from analysis.store.files import as_local, study_folder
 from analysis.store.mlflow_client import open_client, reason, search_all_runs
 from study.config.model import StudyConfig
-from study.recording.mlflow_database import database_engine, database_file, one_at_a_time
+from study.recording.mlflow_database import (
+    UnsafeJournalError,
+    check_journal,
+    database_engine,
+    database_file,
+    one_at_a_time,
+)
 from study.recording.mlflow_sink import TrackingError, TrackingSink, is_connection_error
-from study.storage.folder import remove_left_behind, study_folder
+from study.storage.folder import remove_left_behind
 
 _KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's own name, which its interface reads
 _NOT_MLFLOWS = """
 SELECT type, name FROM sqlite_master WHERE type = 'view' OR upper(sql) LIKE 'CREATE VIRTUAL%' OR type = 'trigger'
 AND lower(tbl_name) IN ('experiments', 'experiment_tags', 'runs', 'tags', 'params', 'metrics', 'latest_metrics')
 """
-_JOURNAL = bytes.fromhex("d9d505f920a163d7")  # begins SQLite's journals, and ends those that name another file
 _THREADS = 10  # that write through a server: as many as MLflow's client keeps connections for
 
 
@@ -134,28 +139,16 @@ def _check_own_database(uri: str) -> None:
         raise TrackingError(
             f"{file} is a link or no regular file: name the database with --tracking-uri sqlite:///FILE"
         )
-    _check_journal(file.with_name(f"{file.name}-journal"))
+    try:
+        check_journal(file)
+    except UnsafeJournalError as error:
+        raise TrackingError(str(error)) from None
     # Not read-only: what a kill has left half-written is undone first, and may hold other tables.
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as database:
         odd = database.execute(_NOT_MLFLOWS).fetchone()
         if odd is not None:
             what = f"{odd[0]}, {odd[1][:100]!r}"
             raise TrackingError(f"{file} has a {what}, which MLflow does not make: move the file away")
-
-
-def _check_journal(file: Path) -> None:
-    """Raises `TrackingError` if what SQLite would undo is not what this project or MLflow left behind.
-
-    A journal of a transaction on several databases names another file at its end, which SQLite deletes, wherever it is.
-    """
-    if not os.path.lexists(file):
-        return
-    if not stat.S_ISREG(file.lstat().st_mode):
-        raise TrackingError(f"{file} is a link or no regular file: move it away")
-    with file.open("rb") as journal:
-        journal.seek(max(0, file.lstat().st_size - len(_JOURNAL)))
-        if journal.read() == _JOURNAL:
-            raise TrackingError(f"{file} names another file, which SQLite would delete: move the journal away")
 
 
 def _make_database(database: Path) -> None:

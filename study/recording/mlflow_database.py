@@ -9,6 +9,7 @@ left to MLflow's interface.
 from __future__ import annotations
 
 import secrets
+import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, column, create_engine, func, insert, select, table, text
+from sqlalchemy import URL, Engine, column, create_engine, event, func, insert, select, table, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 NAME_TAG = "mlflow.runName"  # MLflow sets it beside the name
+_JOURNAL = bytes.fromhex("d9d505f920a163d7")  # begins SQLite's journals, and ends those that name another file
 _LOCK_SECONDS = 3.0  # for which another program may lock an SQLite file; Ctrl-C waits as long
 _CONNECT_SECONDS = 10  # for which a database may take to answer
 _REFUSALS = ("does not exist", "password", "pg_hba.conf")  # in what PostgreSQL says if no later time will change it
@@ -30,6 +32,10 @@ _LOCKS = {  # by kind of database; each lasts as long as its transaction or conn
     "postgresql": select(func.pg_advisory_xact_lock(0x6D6C666C6F77)),
     "mysql": select(func.get_lock("mlflow", 600)),
 }
+
+
+class UnsafeJournalError(ValueError):
+    """What lies beside an SQLite file would have another file deleted. The message is one line."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def database_file(uri: str) -> Path | None:
 
 
 def database_engine(uri: str) -> Engine | None:
-    """The database that an MLflow address names. It is connected to at each use.
+    """The database that an MLflow address names. It is connected to at each use, an SQLite file after `check_journal`.
 
     Returns:
         None if the address is that of a server of MLflow's, or of another database, or SQLite's but no plain file.
@@ -85,7 +91,9 @@ def database_engine(uri: str) -> Engine | None:
     if file is not None:
         existing = {"mode": "rw", "uri": "true"}
         url = URL.create("sqlite", database=f"file:{quote(str(file.absolute()))}", query=existing)
-        return create_engine(url, poolclass=NullPool, connect_args={"timeout": _LOCK_SECONDS})
+        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": _LOCK_SECONDS})
+        event.listen(engine, "do_connect", lambda *_: check_journal(file))
+        return engine
     parsed = _parsed(uri)
     if parsed is None or parsed.get_backend_name() not in _LOCKS:
         return None
@@ -93,6 +101,27 @@ def database_engine(uri: str) -> Engine | None:
     return create_engine(
         parsed, poolclass=NullPool, connect_args={} if patient else {"connect_timeout": _CONNECT_SECONDS}
     )
+
+
+def check_journal(database: Path) -> None:
+    """Looks at what SQLite would undo before it next reads a file: others may have left it there.
+
+    A journal of a transaction on several databases names another file at its end, which SQLite deletes, wherever it is.
+
+    Raises:
+        UnsafeJournalError: If it is not what this project or MLflow leaves behind.
+    """
+    file = database.with_name(f"{database.name}-journal")
+    try:
+        if not stat.S_ISREG(file.lstat().st_mode):
+            raise UnsafeJournalError(f"{file} is a link or no regular file: move it away")
+        with file.open("rb") as journal:
+            journal.seek(max(0, file.lstat().st_size - len(_JOURNAL)))
+            end = journal.read(len(_JOURNAL))
+    except FileNotFoundError:  # there is none, or another program's transaction has just ended
+        return
+    if end == _JOURNAL:
+        raise UnsafeJournalError(f"{file} names another file, which SQLite would delete: move the journal away")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ same point.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,18 @@ class TrackingSink:
             if self.database is not None and self._example is None:
                 self._write_run(runs.pop(0))
             side_by_side(self._write_run, self._insert(runs), self.threads)
+        except Exception as error:  # MLflow's stores raise errors of many kinds
+            raise TrackingError(reason(error), is_connection_error(error)) from error
+
+    def remove(self, keys: Collection[str]) -> None:
+        """Deletes runs that another run has taken the place of, as far as MLflow holds them.
+
+        Raises:
+            TrackingError: If MLflow fails.
+        """
+        try:
+            for key in self._finished.keys() & set(keys):
+                self.client.delete_run(self._finished.pop(key)[0])
         except Exception as error:  # MLflow's stores raise errors of many kinds
             raise TrackingError(reason(error), is_connection_error(error)) from error
 

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from analysis.store.files import Folder
 from analysis.store.records import PackRecord, write_record
 from study.recording.mlflow_sink import TrackingError, TrackingSink
+from study.recording.stopped_runs import StoppedRuns
 from study.storage.errors import storage_errors
 from study.storage.lock import LockedError
 
@@ -19,7 +20,7 @@ class Recorder:
     """Writes records as packs end, and fills MLflow from them in its own thread.
 
     If MLflow does not answer, the records wait, and MLflow is tried again from time to time. Only an error of the disk
-    stops a study.
+    stops a study. Runs that a search stopped early come to MLflow at the end, for until then they may go on.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Recorder:
         self._raise_if_taken_over = raise_if_taken_over
         self._queue: queue.SimpleQueue[PackRecord | None] = queue.SimpleQueue()
         self._waiting: list[PackRecord] = []
+        self._stopped = StoppedRuns()
         self._next_try = 0.0
         self._thread = threading.Thread(target=self._fill, name="mlflow", daemon=True)
         self._thread.start()
@@ -74,7 +76,10 @@ class Recorder:
         """
         self._queue.put(None)
         self._thread.join()
-        return self._write_waiting()
+        self._waiting += self._stopped.for_good()
+        sink = self._write_waiting()
+        sink.remove(self._stopped.went_on())
+        return sink
 
     def _fill(self) -> None:
         try:
@@ -82,6 +87,8 @@ class Recorder:
         except TrackingError:
             self._next_try = time.monotonic() + self._pause
         while (record := self._queue.get()) is not None:
+            if self._stopped.keeps(record):
+                continue
             self._waiting.append(record)
             if time.monotonic() >= self._next_try:
                 try:

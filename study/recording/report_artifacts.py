@@ -6,13 +6,14 @@ Where the files of a run go is what MLflow answers, and a server is a stranger: 
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from upath import UPath
 
@@ -24,6 +25,9 @@ _FILE_NAMES = re.compile("|".join(map(re.escape, FILES)))
 REPORT = "report"  # the folder of a report among the files of a run
 _LARGEST = 1 << 28  # bytes of a file of a report
 _LOCAL = ("", "file")
+ALLOWED = "STUDY_ARTIFACTS"
+"""The environment variable that names an address below which reports may go with credentials of the user's own."""
+_PORTS = {"http": 80, "https": 443}
 # Of MLflow's other kinds of address `http` and `https` would send the files anywhere, and `runs` and `models` resolve
 # to a second address, which nobody has looked at.
 _REMOTE = ("mlflow-artifacts", "s3", "r2", "gs", "wasbs", "abfss", "dbfs", "hdfs", "viewfs", "sftp", "ftp")
@@ -45,7 +49,8 @@ def log_report_files(client: Any, run_id: str, report: UPath, uri: str, within: 
             it may be any that a database names.
 
     Raises:
-        RefusedAddressError: If MLflow names a folder of this machine, and is a server, or names one that is not within.
+        RefusedAddressError: If MLflow is a server, or its file lies in the storage, and names another place than itself
+            or the study's folder: a folder of this machine, or an address that is not below the one in `ALLOWED`.
         OSError: If a file cannot be read or written. MLflow raises errors of many kinds.
     """
     address = str(client.get_run(run_id).info.artifact_uri)
@@ -67,14 +72,23 @@ def checked_address(address: str, uri: str, within: Path | None) -> Path | None:
     Raises:
         RefusedAddressError: As `log_report_files` does.
     """
-    parts = urlsplit(address)
     shown = hidden(address)[:200]
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise RefusedAddressError(f"MLflow keeps its files at {shown!r}, which is no address") from None
     is_server = uri.startswith(("http://", "https://"))
     if parts.scheme not in _LOCAL:
         if parts.scheme not in _REMOTE:
             raise RefusedAddressError(f"MLflow keeps its files at {shown!r}, a kind of address that is not written to")
-        if parts.scheme == "mlflow-artifacts" and parts.netloc not in ("", urlsplit(uri).netloc):
-            raise RefusedAddressError(f"MLflow at {hidden(uri)} keeps its files at another server, {shown!r}")
+        if parts.scheme == "mlflow-artifacts":
+            if parts.netloc and not _is_same_server(parts, urlsplit(uri)):
+                raise RefusedAddressError(f"MLflow at {hidden(uri)} keeps its files at another server, {shown!r}")
+        elif (is_server or within is not None) and not _is_allowed(address):
+            raise RefusedAddressError(
+                f"MLflow at {hidden(uri)} keeps its files at {shown!r}, where credentials of your own would write "
+                f"them: if they may, set {ALLOWED} to that address or one above it"
+            )
         return None
     if is_server:
         raise RefusedAddressError(
@@ -93,6 +107,22 @@ def checked_address(address: str, uri: str, within: Path | None) -> Path | None:
             "was moved, or somebody has changed that file"
         )
     return folder
+
+
+def _is_same_server(one: SplitResult, tracking: SplitResult) -> bool:
+    """Whether two addresses name one host and port, whoever the user is."""
+    port = _PORTS.get(tracking.scheme)
+    try:
+        return (one.hostname, one.port or port) == (tracking.hostname, tracking.port or port)
+    except ValueError:  # the port is no number
+        return False
+
+
+def _is_allowed(address: str) -> bool:
+    """Whether the user allows an address, or one above it."""
+    allowed = os.environ.get(ALLOWED, "").strip().rstrip("/")
+    climbs = ".." in unquote(address).split("/")
+    return bool(allowed) and not climbs and f"{address}/".startswith(f"{allowed}/")
 
 
 def _files(report: UPath) -> Iterator[tuple[str, bytes]]:
@@ -119,5 +149,8 @@ def _repository(address: str, uri: str) -> Any:
     """MLflow's access to an address. Its client would ask the server for the address again."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+    parts = urlsplit(address)
+    if parts.scheme == "mlflow-artifacts":  # the server itself, whose user stands in `uri` alone
+        address = parts._replace(netloc="").geturl()
     options = {"tracking_uri": uri} if "tracking_uri" in inspect.signature(get_artifact_repository).parameters else {}
     return get_artifact_repository(address, **options)

@@ -6,11 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from optuna.trial import FrozenTrial
+
+from analysis.plain_text import name_text
 from study.config.model import StudyConfig
 from study.data.sources import EncodedDataset
 from study.planning.grid import Run, expand, run_maker
 from study.planning.work import Work
-from study.search.search import Ask, asked, method_of
+from study.search.sampling import as_trial
+from study.search.search import Ask, Progress, method_of, progress
 from study.search.space import DIMENSIONS, space_of
 from trainables.pack import DatasetKey, Structure
 
@@ -25,11 +29,14 @@ class Cohort:
         key: The dataset and the loss.
         asked: From the validation scores of finished runs, by key, all runs asked for so far, finished or not.
         in_all: How many runs it will have asked for in the end.
+        trials: From the same scores, what its searches are done with, as trials of Optuna's, by the search's name. A
+            grid has none.
     """
 
     key: CohortKey
     asked: Callable[[Mapping[str, float]], list[Run]]
     in_all: tuple[Work, ...]
+    trials: Callable[[Mapping[str, float]], dict[str, list[FrozenTrial]]] = lambda scores: {}
 
     def left(self, done: Iterable[Run]) -> list[Work]:
         """What is still to be trained, when some of its runs are done."""
@@ -64,16 +71,22 @@ def _of_searches(config: StudyConfig, encoded: EncodedDataset, loss: str) -> Coh
     def run_of(ask: Ask, seed: int) -> Run:
         return make(ask.setting, seed, None if ask.epoch == config.epochs else ask.epoch)
 
-    def of_seed(seed: int, scores: Mapping[str, float]) -> list[Run]:
-        asks = asked(space, method, encoded.dataset, seed, lambda ask: scores.get(run_of(ask, seed).key))
-        return [run_of(ask, seed) for ask in asks]
+    def of_seed(seed: int, scores: Mapping[str, float]) -> Progress:
+        return progress(space, method, encoded.dataset, seed, lambda ask: scores.get(run_of(ask, seed).key))
 
-    def of_all(scores: Mapping[str, float]) -> list[Run]:
-        return [run for seed in config.seeds for run in of_seed(seed, scores)]
+    def asked(scores: Mapping[str, float]) -> list[Run]:
+        return [run_of(ask, seed) for seed in config.seeds for ask in of_seed(seed, scores).asked]
+
+    def trials(scores: Mapping[str, float]) -> dict[str, list[FrozenTrial]]:
+        of_loss = f"{name_text(encoded.dataset)} {encoded.encoder} {loss}"
+        return {
+            f"{of_loss} seed {seed}": [as_trial(space, told) for told in of_seed(seed, scores).told]
+            for seed in config.seeds
+        }
 
     anywhere, seeds = space.at([0.0] * DIMENSIONS), config.seeds
     in_all = [
         Work(run_of(Ask(anywhere, epoch), seeds[0]).structure, count * len(seeds))
         for epoch, count in zip(config.rung_epochs, config.settings_at_rungs, strict=True)
     ]
-    return Cohort((encoded.key, loss), of_all, tuple(in_all))
+    return Cohort((encoded.key, loss), asked, tuple(in_all), trials)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
+from optuna.trial import FrozenTrial
+
 from study.planning.grid import Run
 from study.planning.packing import PlannedPack
 from study.search.cohorts import Cohort, CohortKey, cohort_key
@@ -23,6 +25,7 @@ class PackPool:
         among: Sequence[Cohort],
         scores: Mapping[str, float],
         pack: Callable[[Sequence[Run]], list[PlannedPack]],
+        moved: Callable[[dict[str, list[FrozenTrial]]], None] = lambda trials: None,
     ) -> None:
         """Starts with the packs of what is asked for and has no result.
 
@@ -31,11 +34,13 @@ class PackPool:
             among: The cohorts of the study.
             scores: Validation scores of the recorded runs, by key.
             pack: Makes packs of runs of one cohort.
+            moved: Gets the trials of a cohort each time that it goes on or has ended.
         """
         self.packs = list(packs)
         self._cohorts = {cohort.key: cohort for cohort in among}
         self._scores = dict(scores)
         self._pack = pack
+        self._moved = moved
         self._given_up: set[str] = set()
         self._open: defaultdict[CohortKey, int] = defaultdict(int)
         for planned in packs:
@@ -56,6 +61,7 @@ class PackPool:
         self._open[key] -= 1
         if self._open[key]:
             return []
+        self._moved(self._cohorts[key].trials(self._scores))
         known = self._scores.keys() | self._given_up
         runs = [run for run in self._cohorts[key].asked(self._scores) if run.key not in known]
         new = self._pack(runs)

@@ -60,7 +60,7 @@ def drawn_settings(space: Space, sampling: str, dataset: str, seed: int, count: 
 def _points(quasi: bool, dataset: str, seed: int, count: int) -> tuple[tuple[float, ...], ...]:
     """Points of the unit cube."""
     number = _number(dataset, seed, "search")
-    with _quiet():
+    with quiet():
         # Optuna draws the first trial of a quasi-random study without its sampler; this one stands in for it.
         first = [create_trial(value=_WORST, params=dict.fromkeys(_UNIT, 0.5), distributions=_UNIT)] if quasi else []
         sampler = QMCSampler(qmc_type="sobol", scramble=True, seed=number) if quasi else RandomSampler(seed=number)
@@ -85,7 +85,7 @@ def tpe_settings(space: Space, dataset: str, seed: int, told: tuple[Told, ...], 
     distributions = space.distributions()
     known = {each.setting for each in told}
     settings: list[Setting] = []
-    with _quiet():
+    with quiet():
         number = _number(dataset, seed, "search", len(told))
         sampler = TPESampler(multivariate=True, constant_liar=True, n_startup_trials=TPE_BATCH, seed=number)
         study = _study(sampler, [as_trial(space, each) for each in told])
@@ -123,7 +123,7 @@ def _number(dataset: str, seed: int, purpose: str, epoch: int = 0) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without Optuna's lines about each study, and its warnings of what is experimental."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

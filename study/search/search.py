@@ -56,10 +56,20 @@ def method_of(config: StudyConfig) -> Method:
     return Method(config.search, config.budget, config.rung_epochs)
 
 
-def asked(space: Space, method: Method, dataset: str, seed: int, scores: Scores) -> list[Ask]:
-    """Everything that a search has asked for so far, in order, whether or not its results are there.
+class Progress(NamedTuple):
+    """How far a search has come.
 
-    More budget asks for more, and for the same before it.
+    Attributes:
+        asked: Everything that it has asked for so far, in order, whether or not its results are there.
+        told: The settings that it is done with, in order, up to the first bracket that is not finished.
+    """
+
+    asked: list[Ask]
+    told: list[Told]
+
+
+def progress(space: Space, method: Method, dataset: str, seed: int, scores: Scores) -> Progress:
+    """How far a search has come with some results. More budget asks for more, and for the same before it.
 
     Args:
         space: Of the loss.
@@ -75,16 +85,17 @@ def asked(space: Space, method: Method, dataset: str, seed: int, scores: Scores)
         brackets = [settings[start : start + method.bracket] for start in range(0, len(settings), method.bracket)]
         halved = [_halve(bracket, method.rungs, scores) for bracket in brackets]
         found += [ask for asks, _ in halved for ask in asks]
-        if any(results is None for _, results in halved):
-            return found
-        told += [each for _, results in halved for each in results or ()]
+        for _, results in halved:
+            if results is None:
+                return Progress(found, told)
+            told += results
         wanted = min(method.batch, method.budget - len(told))
         if method.sampling != "tpe" or wanted <= 0:
-            return found
+            return Progress(found, told)
         # A whole batch, so that a larger budget finds the same settings.
         settings = list(tpe_settings(space, dataset, seed, tuple(told), method.batch))[:wanted]
         if not settings:
-            return found
+            return Progress(found, told)
 
 
 def _halve(settings: Sequence[Setting], rungs: Sequence[int], scores: Scores) -> tuple[list[Ask], list[Told] | None]:

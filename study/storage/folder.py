@@ -13,18 +13,13 @@ from upath import UPath
 
 from analysis.store.files import PARTIAL, Folder, list_files, modified, remove_file, write_new
 from analysis.store.mlflow_client import reason
-from analysis.store.records import BrokenRecordError, ConflictingRecordsError, PackRecord, read_records
+from analysis.store.records import BrokenRecordError, PackRecord, UnusableRecordsError, read_records
 from study.errors import StudyError
 from study.storage.errors import storage_errors
 
 _PROBE = re.compile(r"\.writable\.[0-9a-f]+")
 _HALF_MADE_SECONDS = 60.0  # after which no living process is still writing a file
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss"}
-
-
-def study_folder(storage: str | Folder, study: str) -> UPath:
-    """The folder of a study, under a local folder or an address such as ``s3://bucket/results``."""
-    return UPath(storage) / study
 
 
 def check_storage(folder: Folder) -> None:
@@ -81,7 +76,7 @@ def stored_records(folder: Folder) -> Iterator[PackRecord | BrokenRecordError]:
 
     Raises:
         OSError: If they cannot be read.
-        ConflictingRecordsError: As `read_records` does.
+        UnusableRecordsError: As `read_records` does.
     """
-    with storage_errors(folder, unchanged=(ConflictingRecordsError,)):
+    with storage_errors(folder, unchanged=(UnusableRecordsError,)):
         yield from read_records(folder)

@@ -102,7 +102,7 @@ def _of_dataset(
         **{"dataset": dataset, "data_digest": dataset, "search": search, "encoder": "mlp", "split": "closed"},
         **{"epochs": 50, "batch_size": 64, "sampler": "shuffle", "samples_per_class": 4, "embedding_dim": 128},
         **{"normalize": False, "augment": False, "diverged": False, "pack": "p", "code_version": "1"},
-        **{"device": "cpu", "test_part": "drawn"},
+        **{"inputs_digest": "", "device": "cpu", "test_part": "drawn"},
     }
     return pd.concat(parts, ignore_index=True).assign(**fixed)
 

@@ -57,6 +57,7 @@ def simulated_runs(
                 "pack": "p",
                 "code_version": "1",
                 "data_digest": dataset,
+                "inputs_digest": "",
                 "device": "cpu",
                 "test_part": "drawn",
             }

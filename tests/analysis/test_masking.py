@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
@@ -50,6 +52,36 @@ def test_a_secret_of_an_address_in_any_text_is_never_shown(secrets: str, address
     assert secrets not in hidden(text.replace("{}", address.format(secrets)))
 
 
+fields = st.sampled_from(
+    [
+        *("password: {}", "{'password': {!r}, 'a': 1}", '{"api_key": {json}, "a": 1}', "MYSQL_PASSWORD: {}"),
+        *(
+            "Authorization: Bearer {}",
+            "{'Authorization': 'Bearer {}'}",
+            "X-Api-Key:{}",
+            "accessToken = {}",
+            "a [token: {}]",
+        ),
+        *("password={!r} a='b'", "password={json}", "--db-password {json!r}"),
+    ]
+)
+
+
+@given(secret=st.one_of(plain_secrets, odd_secrets), field=fields, text=texts)
+def test_a_secret_beside_its_name_in_any_text_is_never_shown(secret: str, field: str, text: str) -> None:
+    forget()
+    for sign, written in (("{json!r}", repr(json.dumps({"password": secret}))), ("{json}", json.dumps(secret))):
+        field = field.replace(sign, written)
+    if "{!r}" in field:
+        field = field.replace("{!r}", repr(secret))
+    elif "{}" in field:  # without quotes of its own, a blank or a quote ends it
+        secret = re.sub(r"[\s'\"<>&;#\\]", "_", secret)
+        field = field.replace("{}", secret)
+    shown = hidden(text.replace("{}", field))
+    for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
+        assert form not in shown
+
+
 @given(secret=odd_secrets, address=addresses, text=texts)
 def test_a_secret_of_an_address_that_was_given_is_never_shown_whatever_signs_it_holds(
     secret: str, address: str, text: str
@@ -78,6 +110,18 @@ def test_a_secret_of_an_address_that_was_given_is_never_shown_whatever_signs_it_
         ("connection failed: host=h password=abc user=me", f"connection failed: host=h password={MASK} user=me"),
         ("digits: use x with miner all, margin 64 (n = 13)", "digits: use x with miner all, margin 64 (n = 13)"),
         ("--margins contrastive=0.5,1,8 seed=3 key 'a'", "--margins contrastive=0.5,1,8 seed=3 key 'a'"),
+        ("http://host:5000/x@y and x@z", "http://host:5000/x@y and x@z"),
+        ("http://h:5000/http://me:abcd@h", f"http://h:5000/http://me:{MASK}@h"),
+        ("http://host:5000/x?token=abcd@y", f"http://host:5000/x?token={MASK}"),
+        ("sort key=5 and x_monkey=3, exit code=1", "sort key=5 and x_monkey=3, exit code=1"),
+        ("https://h/maps?key=AIza1234", f"https://h/maps?key={MASK}"),
+        ("password=1234 api_key=5", f"password={MASK} api_key={MASK}"),
+        ("key: a, code: 5, {'key': 'study'}", "key: a, code: 5, {'key': 'study'}"),
+        ("ExpiredToken: it is old\nthe token:\nnone", "ExpiredToken: it is old\nthe token:\nnone"),
+        ("{'password': 'abcd', 'name': 'x'}", f"{{'password': '{MASK}', 'name': 'x'}}"),
+        ("password='ab cd' user='x'", f"password='{MASK}' user='x'"),
+        ("error: password='ab cd\nnext", f"error: password='{MASK}\nnext"),
+        ("Authorization: Bearer abcd\nHost: h", f"Authorization: {MASK}\nHost: h"),
     ],
 )
 def test_what_is_no_secret_stays(text: str, shown: str) -> None:
@@ -89,6 +133,18 @@ def test_secrets_of_the_environment_are_known() -> None:
     variables["AWS_SECRET_ACCESS_KEY"] = "abcdefgh1234"  # pragma: allowlist secret
     learn_environment(variables)
     assert hidden("abcdefgh1234 tokentoken /home/me") == f"{MASK} {MASK} /home/me"
+
+
+def test_a_secret_of_the_environment_may_begin_like_a_path_and_a_path_is_no_secret() -> None:
+    paths = {"GOOGLE_APPLICATION_CREDENTIALS": "/home/me/key.json", "AWS_WEB_IDENTITY_TOKEN_FILE": "/run/token"}
+    paths |= {
+        "RAY_TLS_SERVER_KEY": "/etc/ray.key",
+        "PGPASSFILE": "/home/me/pass",
+        "RAY_AUTH_TOKEN_PATH": "/home/me/ray",
+    }
+    learn_environment({**paths, "AWS_SECRET_ACCESS_KEY": "/abcd+efgh/1234"})  # pragma: allowlist secret
+    assert hidden("/abcd+efgh/1234 or %2Fabcd%2Befgh%2F1234") == f"{MASK} or {MASK}"
+    assert hidden(" ".join(paths.values())) == " ".join(paths.values())
 
 
 def test_what_a_command_writes_goes_through_the_mask_and_without_control_characters(

@@ -6,14 +6,12 @@ Real processes, some minutes: ``pytest -m faults``.
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +26,6 @@ from tests.study.processes import (
     Session,
     assert_in_mlflow_once,
     free_port,
-    in_training,
     run_to_end,
     table,
     wait_for,
@@ -66,25 +63,6 @@ def assert_same(storage: Path, undisturbed: pd.DataFrame) -> None:
     assert_in_mlflow_once("s", f"sqlite:///{storage / 'mlflow.db'}", RUNS)
 
 
-def test_a_driver_killed_at_10_random_moments_ends_with_the_same_results(
-    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path
-) -> None:
-    moments = random.Random(0)
-    resumed = False
-    for attempt in range(10):
-        session = Session(*options, "--storage", str(tmp_path))
-        if attempt % 2:  # in the middle of training, however long this machine takes to get there
-            wait_for(partial(in_training, session, tmp_path, time.time()))
-            time.sleep(moments.uniform(0, 1))
-        else:
-            time.sleep(moments.uniform(1, 15))
-        session.kill()
-        resumed = resumed or any((tmp_path / "s" / "checkpoints").glob("[!.]*"))
-    run_to_end(*options, "--storage", str(tmp_path))
-    assert resumed, "no session left a snapshot behind"
-    assert_same(tmp_path, undisturbed)
-
-
 def test_a_trial_whose_process_is_killed_goes_on(options: list[str], undisturbed: pd.DataFrame, tmp_path: Path) -> None:
     session = Session(*options, "--storage", str(tmp_path))
     session.until(lambda: list((tmp_path / "s").glob("checkpoints/[!.]*")))
@@ -92,25 +70,6 @@ def test_a_trial_whose_process_is_killed_goes_on(options: list[str], undisturbed
         os.kill(process, signal.SIGKILL)
     status, _, errors = session.ends()
     assert status == 0, errors
-    assert_same(tmp_path, undisturbed)
-
-
-def test_a_node_that_dies_and_one_that_joins_late_change_nothing(
-    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path
-) -> None:
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    try:
-        first = cluster.add_node(num_cpus=1)
-        session = Session(*options, "--storage", str(tmp_path), "--address", cluster.address)
-        session.until(lambda: list((tmp_path / "s").glob("checkpoints/[!.]*")))
-        cluster.add_node(num_cpus=1)
-        cluster.remove_node(first, allow_graceful=False)
-        status, _, errors = session.ends()
-        assert status == 0, errors
-    finally:
-        cluster.shutdown()
     assert_same(tmp_path, undisturbed)
 
 

@@ -17,6 +17,7 @@ from study.errors import StudyError
 from study.planning.packing import make_packs
 from study.recording.pack_record import Provenance, make_record
 from study.state import StudyState, prepare_datasets, read_state
+from tests.study.recording.records import record
 from tests.trainables.images import save_classes
 from trainables.datasets.digests import array_digest
 from trainables.datasets.registry import load_vectors
@@ -147,6 +148,24 @@ def test_runs_of_a_miner_whose_window_has_changed_are_not_gone_on_with(
     assert (
         read_state(config.model_copy(update={"extend": True})).done == set()
     )  # of other runs of that study nothing is in the way
+
+
+def test_a_record_of_a_run_without_its_parameters_is_left_out_and_named(config: StudyConfig) -> None:
+    bad = record(["a"])
+    path = write_record(
+        records_folder(config.storage, config.name),
+        replace(bad, runs=(replace(bad.runs[0], params={"seed": 1, "margin": 1.0}),)),
+    )
+    state = read_state(config)
+    assert state.records == []
+    assert state.warnings == [f"{path} is no record of this version (a run has no parameter 'dataset'): move it away"]
+
+
+def test_more_records_than_the_limit_allows_are_one_error(config: StudyConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_record(records_folder(config.storage, config.name), record(["a"]))
+    monkeypatch.setattr("analysis.store.records.MOST_STUDY_POINTS", 1)
+    with pytest.raises(StudyError, match="have more than 1 points"):
+        read_state(config)
 
 
 def test_another_study_does_not_join_one_of_its_name_unless_it_is_asked_to(config: StudyConfig) -> None:

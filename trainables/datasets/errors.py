@@ -7,6 +7,10 @@ class DatasetError(ValueError):
     """A dataset or weight file is wrong."""
 
 
+class LargeImageError(DatasetError):
+    """An image has more pixels than its listing allows."""
+
+
 class MissingFilesError(DatasetError):
     """A dataset or weight file is missing.
 

@@ -34,12 +34,13 @@ def decode_images(
         [N, channels, size, size] uint8, and the digest of each image.
 
     Raises:
-        DatasetError: If a file is truncated or is no image.
+        DatasetError: If a file is truncated, is no image, or has too many pixels.
     """
 
     def read(position: int) -> tuple[Tensor, str]:
         image, digest = read_image(listing, position)
-        image = image.convert("RGB" if channels == 3 else "L")
+        mode = "RGB" if channels == 3 else "L"
+        image = image if image.mode == mode else image.convert(mode)
         if image.size != (size, size):
             image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)

@@ -14,12 +14,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from trainables.datasets.digests import array_digest
-from trainables.datasets.errors import DatasetError
+from trainables.datasets.errors import DatasetError, LargeImageError
 from trainables.datasets.files.regular import read_regular
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP")  # what the suffixes mean: others start programs, as EPS does Ghostscript
 _LARGEST = 1 << 28  # bytes of an image's file
+MOST_PIXELS = 1 << 26  # of an image, 268 MB unfolded: more than a photograph of 50 megapixels has
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,14 @@ class ImageListing:
         labels: (N,) positions in `classes`.
         classes: Names in the dataset's own order.
         test: (N,) whether an image is in the official test part; None if there is no official test part.
+        most_pixels: Width times height that an image in a file may have.
     """
 
     images: Sequence[Path] | npt.NDArray[np.uint8]
     labels: Sequence[int]
     classes: Sequence[str]
     test: Sequence[bool] | None
+    most_pixels: int = MOST_PIXELS
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -52,28 +55,44 @@ def read_image(listing: ImageListing, position: int) -> tuple[Image.Image, str]:
 
     Raises:
         DatasetError: If the file is truncated or is no image.
+        LargeImageError: If it has more than `most_pixels`, before it is unfolded.
     """
     image = listing.images[position]
     if not isinstance(image, Path):
         return Image.fromarray(image), hashlib.sha256(image.tobytes()).hexdigest()
     try:
         content = read_regular(image, _LARGEST)
-        with Image.open(BytesIO(content), formats=_FORMATS) as opened:
+        with _opened(content, listing.most_pixels) as opened:
+            width, height = opened.size
+            if width * height > listing.most_pixels:
+                raise LargeImageError(
+                    f"{image} has {width} x {height} pixels, more than {listing.most_pixels}: make it smaller"
+                )
             opened.load()
             return _eight_bit(opened), hashlib.sha256(content).hexdigest()
     except DatasetError:
         raise
+    except Image.DecompressionBombError as error:
+        raise LargeImageError(f"{image} has too many pixels ({error}): make it smaller") from None
     except Exception as error:  # a broken or hostile file may cause any exception
         reason = " ".join(str(error).replace(str(image), "it").split())[:200] or type(error).__name__
         raise DatasetError(f"{image} is broken or no image ({reason})") from None
 
 
+def _opened(content: bytes, most_pixels: int) -> Image.Image:
+    """Opens an image without unfolding it."""
+    pillows = Image.MAX_IMAGE_PIXELS  # for the whole process; Pillow warns above it, and refuses twice as many
+    if most_pixels > MOST_PIXELS and pillows is not None and most_pixels > pillows:
+        Image.MAX_IMAGE_PIXELS = most_pixels
+    return Image.open(BytesIO(content), formats=_FORMATS)
+
+
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """The image with 8 bits a channel. 16-bit greys are scaled here, because Pillow would clip them."""
+    """The image itself, loaded, with 8 bits a channel. 16-bit greys are scaled here, because Pillow would clip them."""
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers")
     if not image.mode.startswith("I"):
-        return image.copy()
+        return image  # no copy: it may fill much of the memory
     pixels = np.asarray(image, dtype=np.float64)
     return Image.fromarray((pixels / 257.0).round().clip(0, 255).astype(np.uint8))
 

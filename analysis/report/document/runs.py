@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.comparison.chosen import range_words
 from analysis.comparison.levels import NUMERIC, levels_of
-from analysis.comparison.searches import halves, longest_runs, settings_by_epochs
+from analysis.comparison.settings import halves, longest_runs, settings_by_epochs
 from analysis.conclusions.fates import Ending, FateAtMargin
 from analysis.parameters import ARM, CONDITION, FIXED
 from analysis.report.document.text_table import Cell, TextTable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.comparison.comparisons import Comparison
-from analysis.comparison.searches import exchangeable, halves, is_drawn, search_text
+from analysis.comparison.settings import exchangeable, halves, is_drawn, search_text
 from analysis.parameters import ARM
 from analysis.report.findings import Findings
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from analysis.comparison.judgement import MOST_MISSING
 from analysis.comparison.result import MOST_SKEWED, Result
-from analysis.comparison.searches import longest_runs
+from analysis.comparison.settings import longest_runs
 from analysis.conclusions.claim_verdicts import ClaimOnDataset, ClaimVerdict, JudgedClaim
 from analysis.conclusions.claims_file import Claim
 from analysis.metrics import ROPE

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.comparison.budget import BudgetCurve
 from analysis.comparison.comparisons import Comparison
-from analysis.comparison.searches import exchangeable
+from analysis.comparison.settings import exchangeable
 from analysis.metrics import BY_NAME, SCORE, SELECTION
 from analysis.parameters import ARM
 from analysis.report.arms import pair_styles

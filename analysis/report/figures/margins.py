@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 from analysis.comparison.comparisons import Comparison
 from analysis.comparison.levels import Levels, levels_of
 from analysis.comparison.pairing import FLOOR
-from analysis.comparison.searches import halves
+from analysis.comparison.settings import halves
 from analysis.metrics import METRICS, SCORE, Metric, Scale
 from analysis.parameters import ARM
 from analysis.report.arms import pair_styles

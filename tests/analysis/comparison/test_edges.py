@@ -8,7 +8,7 @@ from analysis import verdicts
 from analysis.comparison.comparisons import comparisons
 from analysis.comparison.edges import Edge
 from analysis.comparison.levels import levels_of
-from analysis.comparison.searches import longest_runs
+from analysis.comparison.settings import longest_runs
 from analysis.metrics import GRID_AVERAGE, SELECTION, TUNED
 from analysis.report.document.wording import tuning_lines
 from tests.analysis.fabricated import Floats

@@ -26,7 +26,8 @@ def test_curves_leave_out_diverged_runs_and_conditions_of_one_loss(tmp_path: Pat
 def test_curves_of_runs_of_other_lengths_are_those_of_the_longest(tmp_path: Path) -> None:
     runs = simulated_runs(np.random.default_rng(2), seeds=3)
     short = runs.assign(epochs=EPOCHS // 2, key="short " + runs["key"])
-    record_study(tmp_path, "s", pd.concat([runs.assign(epochs=EPOCHS), short]))
+    record_study(tmp_path, "s", runs.assign(epochs=EPOCHS))
+    record_study(tmp_path, "s", short, epochs=EPOCHS // 2)
     study = read_study("s", tmp_path, points_of=DYNAMICS)
     curves = epoch_curves(comparisons(study.runs), study.points)
     assert set(curves["n"]) == {3}

@@ -242,10 +242,14 @@ def test_versions_devices_and_unmatched_conditions_are_doubts_that_the_report_na
     runs.loc[runs["seed"] > 5, "code_version"] = "2"
     runs.loc[runs["seed"] == 1, "device"] = "NVIDIA H100"
     runs.loc[runs["seed"] == 2, "device"] = "unknown"
+    runs.loc[runs["seed"] < 5, "inputs_digest"] = "d1"
+    assert "not the same numbers" not in text_of(found("s", runs))
+    runs.loc[runs["seed"] == 2, "inputs_digest"] = "d2"
     runs = runs[~((runs["loss"] == "triplet") & (runs["miner"] == "hard"))]
     text = text_of(found("s", runs))
     assert "different versions of the code or its libraries: 1, 2" in text
     assert "devices that agree within rounding only: NVIDIA H100, cpu" in text
+    assert "on digits were trained on inputs of the same data that are not the same numbers (digests d1, d2)" in text
     assert "exist for one loss only and stay out: contrastive hard margin=0.2 lr=0.001" in text
 
 

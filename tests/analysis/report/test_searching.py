@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.comparison.searches import longest_runs
+from analysis.comparison.settings import longest_runs
 from analysis.conclusions.fates import fates
 from analysis.metrics import METRICS
 from analysis.report.build import build_report

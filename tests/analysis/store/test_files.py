@@ -17,6 +17,7 @@ from analysis.store.files import (
     read_file,
     read_start,
     remove_file,
+    study_folder,
     write_new,
     write_whole,
 )
@@ -92,6 +93,21 @@ def test_a_storage_that_is_a_link_itself_is_the_users_choice(tmp_path: Path) -> 
     (tmp_path / "results").symlink_to(tmp_path / "disk")
     write_whole(tmp_path / "results" / "s" / "records" / "a", b"x")
     assert names(tmp_path / "disk" / "s" / "records") == ["a"]
+
+
+@pytest.mark.parametrize("study", ["records", "report", "figures", "checkpoints"])
+def test_a_study_may_be_called_like_one_of_its_folders_in_a_storage_that_is_a_link(tmp_path: Path, study: str) -> None:
+    (tmp_path / "disk" / study / "report" / "figures").mkdir(parents=True)
+    (tmp_path / "results").symlink_to(tmp_path / "disk")
+    for storage in (tmp_path / "results", f"file://{tmp_path}/results"):
+        own = study_folder(storage, study)
+        for folder in (own, own / "report", own / "report" / "figures"):
+            write_new(folder / "a", b"x")
+            remove_file(folder / "a")
+    (tmp_path / "disk" / study).rename(tmp_path / "elsewhere")
+    (tmp_path / "disk" / study).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UnsafeFileError, match=f"{study} is a link"):
+        write_new(study_folder(tmp_path / "results", study) / "a", b"x")
 
 
 def test_a_link_in_place_of_a_file_is_neither_read_nor_written_through(tmp_path: Path, private: Path) -> None:

@@ -29,9 +29,9 @@ from analysis.store.records import (
     write_record,
 )
 from tests.analysis.store.test_loading import described, recorded
-from tests.analysis.store.test_records import record
+from tests.analysis.store.test_records import PARAMS, record
 
-RUN = {"key": "k1", "params": {"seed": 1}, "tags": {"diverged": "false"}, "sketch": None}
+RUN = {"key": "k1", "params": PARAMS, "tags": {"diverged": "false"}, "sketch": None}
 DESCRIPTION: dict[str, Any] = {"pack": "p", "started": 1, "finished": 2, "runs": [RUN]}
 POINTS = {"key": ["k1"], "metric": ["test/map_at_r"], "epoch": [1], "value": [0.5]}
 
@@ -79,14 +79,15 @@ def test_the_record_that_the_others_differ_from_is_read(tmp_path: Path) -> None:
         {**DESCRIPTION, "runs": [{**RUN, "tags": None}]},
         {**DESCRIPTION, "runs": [{**RUN, "tags": {"diverged": False}}]},
         {**DESCRIPTION, "runs": [{**RUN, "params": None}]},
-        {**DESCRIPTION, "runs": [{**RUN, "params": {"dataset": ["digits"]}}]},
-        {**DESCRIPTION, "runs": [{**RUN, "params": {"margin": float("nan")}}]},
-        {**DESCRIPTION, "runs": [{**RUN, "params": {"seed": 10**400}}]},
+        {**DESCRIPTION, "runs": [{**RUN, "params": {**PARAMS, "dataset": ["digits"]}}]},
+        {**DESCRIPTION, "runs": [{**RUN, "params": {**PARAMS, "margin": float("nan")}}]},
+        {**DESCRIPTION, "runs": [{**RUN, "params": {**PARAMS, "seed": 10**400}}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": [1, 2]}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": [1.0]}}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": [1.0], "y": [1.0, 2.0], "label": [0]}}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": ["a"], "y": [1.0], "label": [0]}}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": [float("inf")], "y": [1.0], "label": [0]}}]},
+        {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": [-1.7e308], "y": [1.0], "label": [0]}}]},
         {**DESCRIPTION, "runs": [{**RUN, "sketch": {"x": [1.0], "y": [1.0], "label": [-1]}}]},
     ],
     ids=lambda content: str(content)[-60:],
@@ -110,12 +111,16 @@ def test_a_description_of_another_kind_is_no_record(description: object, tmp_pat
         {"epoch": [1.5]},
         {"epoch": [-1]},
         {"epoch": [2**40]},
+        {"epoch": [3]},
         {"epoch": [None]},
         {"value": ["half"]},
         {"value": [None]},
         {"value": [float("nan")]},
         {"metric": ["train/loss"], "value": [float("inf")]},
         {"value": [943646.07]},
+        {"metric": ["train/loss"], "value": [1.7e308]},
+        {"metric": ["train/grad_norm"], "value": [1.7e308]},
+        {"metric": ["unknown"], "value": [-1.7e308]},
         {"value": [-0.2]},
         {"metric": ["val/recall_at_4"], "value": [1.1]},
         {"metric": ["train/active_negatives_mean"], "value": [3.0]},
@@ -190,6 +195,20 @@ def test_a_pipe_a_device_and_a_folder_among_the_records_are_left_out(tmp_path: P
     (tmp_path / "folder-0000000000000000.parquet").mkdir()
     broken = [str(item) for item in read_records(tmp_path) if isinstance(item, BrokenRecordError)]
     assert [re.search("is no regular file|is a link", text) is not None for text in broken] == [True] * 3
+
+
+def test_what_helps_against_a_link_is_not_a_higher_limit(tmp_path: Path) -> None:
+    path = tmp_path / "s" / "records" / "a-0000000000000000.parquet"
+    path.parent.mkdir(parents=True)
+    path.symlink_to("/dev/zero")
+    with pytest.raises(BrokenRecordError, match=r"parquet is a link, .*: put what it leads to in its place") as caught:
+        read_record(path)
+    assert VARIABLE not in str(caught.value)
+    path.unlink()
+    path.parent.rename(tmp_path / "moved")
+    path.parent.symlink_to(tmp_path / "moved")
+    with pytest.raises(BrokenRecordError, match=r"s/records is a link, .*: put what it leads to in its place"):
+        read_record(path)
 
 
 def test_a_socket_among_the_records_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,8 @@ def test_a_study_is_read_once_with_the_points_and_sketches_asked_for(tmp_path: P
     pd.testing.assert_frame_equal(without.runs, study.runs)
 
 
-@pytest.mark.parametrize("missing", ["dataset", "margin", "normalize", "diverged", "data_digest"])
-def test_a_run_that_does_not_say_what_it_is_stays_out_with_a_warning(missing: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", ["diverged", "data_digest"])
+def test_a_run_without_a_tag_stays_out_with_a_warning(missing: str, tmp_path: Path) -> None:
     recorded(tmp_path, described("good"), described("bad", leave_out=missing))
     study = read_study("s", tmp_path)
     assert study.runs["key"].tolist() == ["good"]
@@ -80,11 +81,22 @@ def test_a_run_that_does_not_say_what_it_is_stays_out_with_a_warning(missing: st
         assert load_study("s", tmp_path)["key"].tolist() == ["good"]
 
 
+@pytest.mark.parametrize("missing", ["dataset", "margin", "normalize"])
+def test_a_record_of_a_run_that_does_not_say_what_it_is_stays_out_with_a_warning(missing: str, tmp_path: Path) -> None:
+    recorded(tmp_path, described("good"))
+    recorded(tmp_path, described("bad", leave_out=missing))
+    study = read_study("s", tmp_path)
+    assert study.runs["key"].tolist() == ["good"]
+    (warning,) = study.warnings
+    assert f"a run has no parameter '{missing}'" in warning
+
+
 @pytest.mark.parametrize(
     "changed",
     [
         {"margin": "wide"},
         {"lr": "nan"},
+        {"lr": "1e200"},
         {"seed": "3.5"},
         {"normalize": "perhaps"},
         {"seed": -1},
@@ -93,17 +105,17 @@ def test_a_run_that_does_not_say_what_it_is_stays_out_with_a_warning(missing: st
         {"margin": -1.0},
     ],
 )
-def test_a_parameter_that_cannot_be_read_leaves_its_run_out(changed: dict[str, str], tmp_path: Path) -> None:
-    recorded(tmp_path, described("good"), described("bad", **changed))
-    study = read_study("s", tmp_path)
-    assert study.runs["key"].tolist() == ["good"]
-    assert all(name in study.warnings[0] for name in changed)
+def test_a_parameter_that_cannot_be_read_leaves_its_run_in_mlflow_out(changed: dict[str, str]) -> None:
+    good, bad = (StoredRun(run.key, run.key, run.params, run.tags, {}) for run in (described("good"), described("bad")))
+    runs, (warning,) = run_table([good, replace(bad, params={**bad.params, **changed})])
+    assert runs["key"].tolist() == ["good"]
+    assert all(name in warning for name in changed)
 
 
 def test_many_runs_left_out_for_one_reason_are_one_warning(tmp_path: Path) -> None:
-    recorded(tmp_path, described("good"), *(described(f"bad{number}", leave_out="lr") for number in range(9)))
+    recorded(tmp_path, described("good"), *(described(f"bad{number}", leave_out="diverged") for number in range(9)))
     (warning,) = read_study("s", tmp_path).warnings
-    assert "9 runs with no parameter 'lr' (bad0, bad1, bad2, bad3, bad4 and 4 more)" in warning
+    assert "9 runs with no tag 'diverged' (bad0, bad1, bad2, bad3, bad4 and 4 more)" in warning
 
 
 def test_a_study_of_unreadable_runs_alone_is_not_found_and_says_why(tmp_path: Path) -> None:

@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.parameters import Value
 from analysis.store.record_schema import RunDescription
 from analysis.store.records import BrokenRecordError, PackRecord, read_record, read_records, write_record
+
+PARAMS: dict[str, Value] = {
+    **{"dataset": "digits", "encoder": "mlp", "loss": "triplet", "miner": "all", "margin": 0.1, "lr": 1e-3, "seed": 3},
+    **{"epochs": 2, "batch_size": 64, "sampler": "shuffle", "samples_per_class": 0, "embedding_dim": 8},
+    "normalized": False,
+}
 
 
 def record(pack: str = "abc") -> PackRecord:
@@ -21,10 +28,7 @@ def record(pack: str = "abc") -> PackRecord:
             "value": [0.1 + 0.2, 1 / 3, 5e-324],
         }
     )
-    runs = tuple(
-        RunDescription(key, {"margin": 0.1, "seed": 3, "normalized": False}, {"diverged": "false"})
-        for key in ("k1", "k2")
-    )
+    runs = tuple(RunDescription(key, PARAMS, {"diverged": "false"}) for key in ("k1", "k2"))
     return PackRecord(pack, 1_699_999_999_000, 1_700_000_000_000, runs, points)
 
 

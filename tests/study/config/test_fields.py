@@ -46,6 +46,12 @@ def test_a_value_is_read_as_the_user_means_it(kind: Any, value: Any, expected: A
     assert read(kind, value) == expected
 
 
+def test_an_address_that_remote_file_systems_take_for_a_pattern_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="take '\\[' for a pattern, choose a name without it"):
+        read(fields.Storage, "memory://bucket/a[1]")
+    assert read(fields.Storage, tmp_path / "a[1]") == tmp_path / "a[1]"
+
+
 @pytest.mark.parametrize(
     ("kind", "value"), [(fields.Seeds, "0"), (fields.Seeds, []), (fields.Datasets, "folder:"), (fields.Storage, 5)]
 )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.comparison.pairing import DEFAULT_SETTING
+from analysis.metrics import LARGEST
 from study.command import command_parser
 from study.config.loading import ConfigError, load_config, preset_names
 from study.config.model import StudyConfig
@@ -78,6 +79,7 @@ def test_regions_of_equivalence_are_an_option_and_a_field_and_part_of_no_runs_ke
     ("options", "expected"),
     [
         ({"datasets": ["digit"]}, "--datasets: unknown dataset 'digit': did you mean 'digits'?"),
+        ({"datasets": ["folder:/data/b\udcff"]}, "--datasets: the name of 'folder:/data/b\\udcff' is no UTF-8"),
         ({"losses": ["triplets"]}, "--losses: unknown loss 'triplets': did you mean 'triplet'?"),
         ({"miners": ["semi-hard"]}, "--miners: unknown miner 'semi-hard': did you mean 'semihard'?"),
         ({"synthetic": ["sprad=1"]}, "unknown field 'synthetic.sprad'; did you mean 'synthetic.spread'?"),
@@ -97,6 +99,8 @@ def test_regions_of_equivalence_are_an_option_and_a_field_and_part_of_no_runs_ke
         ({"lrs": ["0"]}, "--lrs: input should be greater than 0"),
         ({"lrs": ["-0.1"]}, "--lrs: input should be greater than 0"),
         ({"lrs": ["inf"]}, "--lrs: input should be a finite number"),
+        ({"lrs": ["1e101"]}, f"--lrs: a level is at most {LARGEST:g}, the largest number that a record holds"),
+        ({"lrs": ["1..1e101"]}, f"--lrs: the range '1..1e101' ends above {LARGEST:g}"),
         ({"lrs": ["fast"]}, "--lrs: input should be a valid number"),
         ({"margins": [","]}, "--margins: needs at least one value (got [','])"),
         (

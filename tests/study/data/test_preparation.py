@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import torch
 from torchvision.models import get_model
 
 from study.config.loading import load_config
-from study.data import preparation
-from study.data.preparation import is_prepared, prepare
+from study.data import preparation, sources
+from study.data.preparation import fault_text, is_prepared, prepare
 from study.data.sources import EncodedDataset, find_datasets
-from trainables.datasets.errors import DatasetError
+from trainables.datasets.errors import DatasetError, LargeImageError
 from trainables.datasets.splits import Dataset
 from trainables.datasets.synthetic import SyntheticOptions
 from trainables.pack import DatasetKey
@@ -84,6 +85,17 @@ def test_weights_are_part_of_what_features_are_known_by(birds: Path, weights: Pa
         datasets = birds_read_by(birds, "resnet18", weights=[f"resnet18={weights}"])
         digests.add(prepared(datasets, tmp_path / "cache")[DatasetKey("folder:birds", "resnet18")].digest)
     assert len(digests) == 2
+
+
+def test_the_limit_on_an_images_pixels_is_said_and_raised_with_all_limits(
+    birds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MOST_PIXELS", 255)
+    with pytest.raises(LargeImageError) as caught:
+        prepared(birds_read_by(birds, "cnn"), tmp_path / "cache")
+    assert re.search(r"png has 16 x 16 pixels, more than 255: .*, or, .* set STUDY_LIMITS=10", fault_text(caught.value))
+    monkeypatch.setenv("STUDY_LIMITS", "2")
+    assert prepared(birds_read_by(birds, "cnn"), tmp_path / "cache")
 
 
 @pytest.mark.parametrize("encoder", ["cnn", "resnet18"])

@@ -12,6 +12,7 @@ from study.config.per_loss import PerLoss
 from study.data.sources import find_datasets
 from study.planning.estimate import Estimate
 from study.planning.wording import _test_lines, length_warnings, plan_lines, power_warnings
+from study.search.cohorts import all_asked, cohorts
 from tests.study.planning.examples import CNN, VIT, example, runs_of
 from trainables.datasets.registry import DATASETS, dataset_info
 
@@ -98,3 +99,21 @@ def test_the_plan_promises_grid_averages_over_the_miners_that_both_losses_try() 
     assert "grid average: none" in plan(**apart)
     few = power_warnings(example(seeds=9, **apart), 2)
     assert not any("grid average" in warning for warning in few)
+
+
+def test_the_plan_of_a_search_shows_its_budget_in_settings_runs_and_epochs() -> None:
+    options = {"search": "sobol", "settings": 18, "halving": True, "margins": ["0.1..10"], "lrs": ["1e-4..1e-2"]}
+    config = example(**options)
+    asked = all_asked(cohorts(config, find_datasets(config)[0]), {})
+    text = "\n".join(plan_lines(config, asked, 40, 10, 2, []))
+    for part in (
+        "  margins    0.1..10\n",
+        "  rates      0.0001..0.01\n",
+        "sobol: 18 settings for each dataset, loss and seed, 52 searches",
+        "18 to epoch 5, 6 to epoch 16, 2 to epoch 50: 286 epochs instead of 900 a search",
+        "1352 of 14872 epochs in all; 40 are recorded already",
+        "the first 896 runs in 10 packs",
+        "tuned, 13 seeds: primary 2",
+        "grid average, default setting: none, for each seed draws settings of its own",
+    ):
+        assert part in text

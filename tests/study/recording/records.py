@@ -16,6 +16,11 @@ PARAMS: dict[str, str | int | float] = {
     "margin": 0.5,
     "lr": 1e-3,
     "epochs": 800,
+    "batch_size": 64,
+    "sampler": "shuffle",
+    "samples_per_class": 0,
+    "embedding_dim": 8,
+    "normalize": False,
 }
 
 

@@ -16,9 +16,12 @@ from upath import UPath
 from analysis.report.files import report_folder
 from analysis.store.records import records_folder, write_record
 from study.recording.mlflow_connection import open_sink
-from study.recording.report_artifacts import RefusedAddressError, checked_address
+from study.recording.mlflow_database import UnsafeJournalError, database_engine, insert_runs
+from study.recording.report_artifacts import ALLOWED, RefusedAddressError, _repository, checked_address
 from study.sync import main
 from tests.study.recording.records import record, runs_of
+
+HOSTS = ["mlflow.example", "mlflow.example:443", "MLFLOW.example", "another@mlflow.example"]
 
 
 def journal_of(database: Path, other: str = "") -> bytes:
@@ -140,6 +143,20 @@ def test_the_journal_of_mlflows_file_names_no_file_for_sqlite_to_delete(
     assert "mlflow.db-journal names another file, which SQLite would delete" in capsys.readouterr().err
 
 
+def test_a_journal_that_is_put_there_while_a_session_runs_names_no_file_either(tmp_path: Path, private: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    with sqlite3.connect(file) as made:
+        made.execute("CREATE TABLE a (b)")
+    database = database_engine(f"sqlite:///{file}")
+    assert database is not None
+    assert insert_runs(database, "x", []) is None
+    journal = file.with_name("mlflow.db-journal")
+    journal.write_bytes(journal_of(file, str(private)))
+    with pytest.raises(UnsafeJournalError, match=r"mlflow\.db-journal names another file, which SQLite would delete"):
+        insert_runs(database, "x", [])
+    assert private.read_text() == "mine"
+
+
 def test_a_journal_that_a_kill_has_left_is_undone(tmp_path: Path, report: Path) -> None:
     assert sync(tmp_path) == 0
     journal = tmp_path / "results" / "mlflow.db-journal"
@@ -219,6 +236,8 @@ def test_a_server_that_repeats_a_page_is_not_asked_for_ever(hostile: str) -> Non
     [
         *("file:///home/me", "/home/me", "./mlruns", "FILE:///x", "C:/x", "local:///x", "runs:/abc", ""),
         *("http://intranet/x", "mlflow-artifacts://elsewhere/x", "file+x:///y"),
+        *("mlflow-artifacts://mlflow.example@elsewhere/x", "mlflow-artifacts://mlflow.example:80/x"),
+        *("mlflow-artifacts://mlflow.example:x/", "mlflow-artifacts://:443/x", "mlflow-artifacts://[/x"),
     ],
 )
 def test_only_remote_kinds_of_address_are_taken_from_a_server(address: str) -> None:
@@ -227,9 +246,33 @@ def test_only_remote_kinds_of_address_are_taken_from_a_server(address: str) -> N
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("address", ["mlflow-artifacts:/0/a", "mlflow-artifacts://mlflow.example/a", "s3://bucket/a"])
-def test_files_that_a_server_keeps_elsewhere_go_there(address: str) -> None:
-    assert checked_address(address, "https://mlflow.example", None) is None
+@pytest.mark.parametrize("uri", ["https://mlflow.example", "https://me@MLflow.example:443/base"])
+@pytest.mark.parametrize("address", ["mlflow-artifacts:/0/a", *(f"mlflow-artifacts://{h}/a" for h in HOSTS)])
+def test_a_server_may_keep_the_files_itself(address: str, uri: str) -> None:
+    assert checked_address(address, uri, None) is None
+
+
+def test_the_server_itself_gets_files_as_the_user_that_its_address_names() -> None:
+    repository = _repository("mlflow-artifacts://h:5000/0/a", "http://me:pass@h:5000")  # pragma: allowlist secret
+    assert repository.artifact_uri == "http://me:pass@h:5000/api/2.0/mlflow-artifacts/artifacts/0/a"
+
+
+@pytest.mark.parametrize("uri", ["https://mlflow.example", "sqlite:////results/mlflow.db"])
+def test_credentials_of_the_users_own_serve_only_where_the_user_says_so(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within = Path("/results/s") if uri.startswith("sqlite") else None
+    monkeypatch.delenv(ALLOWED, raising=False)
+    for address in ("s3://bucket/a", "sftp://h/x", "ftp://h/x", "gs://b/x", "hdfs://h/x"):
+        with pytest.raises(RefusedAddressError, match=rf"credentials of your own.* set {ALLOWED} to that address"):
+            checked_address(address, uri, within)
+    monkeypatch.setenv(ALLOWED, "s3://bucket/a/")
+    for address in ("s3://bucket/a", "s3://bucket/a/b/c"):
+        assert checked_address(address, uri, within) is None
+    for address in ("s3://bucket/ab", "s3://bucket", "s3://bucket/a/../b", "s3://bucket/a/%2e%2e/b", "gs://bucket/a"):
+        with pytest.raises(RefusedAddressError):
+            checked_address(address, uri, within)
+    assert checked_address("s3://elsewhere/a", "postgresql://named/by-the-user", None) is None
 
 
 def test_a_database_says_where_its_files_are() -> None:

@@ -11,9 +11,10 @@ import s3fs
 from moto.server import ThreadedMotoServer
 from upath import UPath
 
+from analysis.store.files import study_folder
 from study.errors import StudyError
 from study.run import main
-from study.storage.folder import check_storage, clear_half_made, is_folder, study_folder
+from study.storage.folder import check_storage, clear_half_made, is_folder
 from study.sync import main as sync
 
 SMALL = ["--preset", "demo", "--datasets", "synthetic", "--name", "s"]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
 
 from tests.trainables.images import save
-from trainables.datasets.errors import DatasetError
+from trainables.datasets import listing
+from trainables.datasets.errors import DatasetError, LargeImageError
 from trainables.datasets.image_files import list_image_folder
 from trainables.datasets.images import decode_images
-from trainables.datasets.listing import ImageListing
+from trainables.datasets.listing import ImageListing, read_image
 
 
 def test_images_are_cut_square_and_greyscale_ones_have_three_channels(tmp_path: Path) -> None:
@@ -72,11 +75,50 @@ def test_an_image_whose_suffix_means_another_known_kind_is_read(tmp_path: Path) 
     assert decode_images(list_image_folder(tmp_path), 8)[0].shape == (4, 3, 8, 8)
 
 
+def test_an_image_of_more_pixels_than_a_photograph_is_refused_before_it_is_unfolded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "a" / "fine.png", 1, size=(5, 5))
+    bomb = tmp_path / "a" / "bomb.png"
+    Image.new("1", (8193, 8192)).save(bomb)
+    assert bomb.stat().st_size < 20_000
+    monkeypatch.setattr(PngImageFile, "load", None)
+    with pytest.raises(LargeImageError, match=r"bomb\.png has 8193 x 8192 pixels, more than 67108864") as raised:
+        read_image(list_image_folder(tmp_path), 0)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_whoever_calls_may_raise_the_limit_on_pixels_and_pillows_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(listing, "MOST_PIXELS", 90)
+    for number in range(2):
+        save(tmp_path / "a" / f"{number}.png", number, size=(50, 50))
+    images = list_image_folder(tmp_path)
+    with pytest.raises(LargeImageError, match=r"0\.png has 50 x 50 pixels"):
+        decode_images(replace(images, most_pixels=2499), 8)
+    assert decode_images(replace(images, most_pixels=2500), 8)[0].shape == (2, 3, 8, 8)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_an_image_that_needs_no_conversion_is_the_same_as_a_converted_copy(tmp_path: Path, mode: str) -> None:
+    suffix = "jpg" if mode == "CMYK" else "png"
+    for number in range(2):
+        save(tmp_path / "a" / f"{number}.{suffix}", number, size=(13, 9), mode=mode)
+    for channels, wanted in ((1, "L"), (3, "RGB")):
+        pixels, _ = decode_images(list_image_folder(tmp_path), 8, channels)
+        with Image.open(tmp_path / "a" / f"0.{suffix}") as opened:
+            fitted = ImageOps.fit(opened.copy().convert(wanted), (8, 8), Image.Resampling.BICUBIC)
+        assert np.array_equal(pixels[0].permute(1, 2, 0).numpy().squeeze(), np.asarray(fitted))
+
+
 def test_a_decompression_bomb_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     save(tmp_path / "a" / "fine.jpg", 1, size=(5, 5))
     save(tmp_path / "a" / "bomb.png", 2, size=(50, 50))
-    with pytest.raises(DatasetError, match=r"bomb\.png is broken or no image .*pixels") as raised:
+    with pytest.raises(LargeImageError, match=r"bomb\.png has too many pixels .*: make it smaller") as raised:
         decode_images(list_image_folder(tmp_path), 8)
     assert "\n" not in str(raised.value)
 

@@ -10,7 +10,7 @@ from analysis import claims, slice_verdicts, verdicts
 from analysis.comparison.arms import ArmPair
 from analysis.comparison.comparisons import Comparison, comparisons
 from analysis.comparison.pairing import by_dataset, unmatched_conditions
-from analysis.comparison.searches import longest_runs, search_text, settings_by_epochs
+from analysis.comparison.settings import longest_runs, search_text, settings_by_epochs
 from analysis.comparison.tuning import tune
 from analysis.metrics import GRID_AVERAGE, SELECTION, TUNED
 from tests.analysis.searched import RUNGS, searched_runs

@@ -1,0 +1,58 @@
+"""Which runs of a search that halves stopped for good. Those that went on are told of by their longest run alone."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+
+from analysis.store.record_schema import RunDescription
+from analysis.store.records import PackRecord
+
+_WHOLE = "false"  # the tag `stopped` of a run that was trained to its last epoch
+
+
+@dataclass
+class StoppedRuns:
+    """Sorts the records of a study into those that say the last word, and those of runs that may have gone on."""
+
+    _stopped: list[PackRecord] = field(default_factory=list)
+    _longest: dict[Hashable, int | None] = field(default_factory=dict)
+
+    def keeps(self, record: PackRecord) -> bool:
+        """Takes note of a record. Keeps it for later if its runs stopped early, and says whether it does."""
+        for run in record.runs:
+            setting, epoch = _setting(run), _stopped_at(run)
+            known = self._longest.get(setting, 0)
+            self._longest[setting] = None if epoch is None or known is None else max(epoch, known)
+        # Runs of one pack are trained as far as each other.
+        if any(_stopped_at(run) is not None for run in record.runs):
+            self._stopped.append(record)
+            return True
+        return False
+
+    def for_good(self) -> list[PackRecord]:
+        """What was kept, without the runs that went on."""
+        found = []
+        for record in self._stopped:
+            runs = tuple(run for run in record.runs if self._is_longest(run))
+            if runs:
+                points = record.points[record.points["key"].isin([run.key for run in runs])]
+                found.append(replace(record, runs=runs, points=points))
+        return found
+
+    def went_on(self) -> set[str]:
+        """The keys of the runs that were stopped, and whose settings were trained on."""
+        return {run.key for record in self._stopped for run in record.runs if not self._is_longest(run)}
+
+    def _is_longest(self, run: RunDescription) -> bool:
+        return self._longest[_setting(run)] == _stopped_at(run)
+
+
+def _setting(run: RunDescription) -> Hashable:
+    """What the run and those that went on from it have in common."""
+    return frozenset(run.params.items()), run.tags.get("data_digest")
+
+
+def _stopped_at(run: RunDescription) -> int | None:
+    text = run.tags.get("stopped", _WHOLE)
+    return None if text == _WHOLE else int(text.removeprefix("epoch "))

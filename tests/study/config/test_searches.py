@@ -1,0 +1,93 @@
+"""Searches that are possible, and one line about those that are not."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from study.config.levels import Range
+from study.config.loading import ConfigError, load_config
+from study.config.model import StudyConfig
+from study.config.searches import SAMPLINGS
+
+
+def searched(**options: Any) -> StudyConfig:
+    return load_config("demo", None, {"search": "sobol", **options})
+
+
+def test_a_search_has_a_budget_for_each_seed_and_loss_and_rungs_if_it_halves() -> None:
+    assert (searched().budget, searched().rung_epochs, searched().settings_at_rungs) == (27, (50,), (27,))
+    halving = searched(halving=True, settings=36)
+    assert (halving.budget, halving.rung_epochs, halving.settings_at_rungs) == (36, (5, 16, 50), (36, 12, 4))
+    own = searched(halving=True, rungs="3,50", settings=6)
+    assert (own.rung_epochs, own.settings_at_rungs) == ((3, 50), (6, 2))
+    grid = load_config("demo", None, {"margins": "1,2", "miners": "all,hard", "lrs": "1"})
+    assert (grid.budget, grid.rung_epochs, grid.settings_at_rungs) == (4, (50,), (4,))
+
+
+def test_halving_trains_at_least_three_times_fewer_epochs_than_training_every_setting_to_the_end() -> None:
+    for epochs in (9, 30, 50, 100, 1000):
+        config = searched(halving=True, epochs=epochs)
+        trained = sum(map(math.prod, zip(config.rung_epochs, config.settings_at_rungs, strict=True)))
+        assert 3 * trained <= config.budget * epochs
+
+
+def test_where_a_study_gives_no_ranges_each_loss_has_its_own_and_narrower_ones_on_the_unit_sphere() -> None:
+    raw, normalized = searched(), searched(normalize=True)
+    for loss in raw.losses:
+        (wide,), (narrow,) = raw.margins.of(loss), normalized.margins.of(loss)
+        assert isinstance(wide, Range)
+        assert isinstance(narrow, Range)
+        assert narrow.high < wide.high
+    assert searched(margins=["contrastive=0.1..3", "triplet=1,2"]).margins.of("triplet") == (1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"search": "sobl"}, "--search: unknown search 'sobl': did you mean 'sobol'?"),
+        ({"margins": "3..0.1"}, "--margins: the range '3..0.1' is upside down"),
+        ({"lrs": "0..0.1"}, "--lrs: the range '0..0.1' is drawn from on a log scale: both of its ends must be above"),
+        ({"lrs": "1e-4..x"}, "--lrs: '1e-4..x' is no range: give its ends"),
+        ({"lrs": "1e-4..inf"}, "its ends must be finite"),
+        ({"margins": "0.1..3,5"}, "--margins of 'contrastive': give one range, or levels to choose from, not both"),
+        ({"margins": "1,2", "lrs": "1e-3"}, "needs a range to draw from, and 'contrastive' has levels alone"),
+        ({"search": "grid", "margins": "0.1..3"}, "--margins 0.1..3 of 'contrastive' is a range, and a grid tries"),
+        ({"search": "grid", "settings": 5}, "--settings is for a search"),
+        ({"search": "grid", "halving": True}, "--halving is for a search"),
+        ({"settings": 10, "halving": True}, "halve brackets of 9 settings (3 to 1 at each): give 9 or 18"),
+        ({"settings": 2, "halving": True}, "(3 to 1 at each): give 9"),
+        ({"settings": 9, "search": "tpe"}, "tpe draws its first 9 settings at random, and learns from them: give more"),
+        ({"halving": True, "rungs": "17,6,50"}, "rungs 17, 6, 50 are out of order"),
+        ({"halving": True, "rungs": "50"}, "rungs 50 are out of order: give at least two epochs"),
+        ({"halving": True, "rungs": "6,17"}, "the last rung is 17, and runs have 50 epochs"),
+        ({"halving": True, "epochs": 5}, "fewer epochs cannot be halved"),
+        ({"rungs": "6,50"}, "--rungs are for --halving"),
+    ],
+)
+def test_what_cannot_be_searched_is_one_line_that_says_what_to_do(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        searched(**options)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@given(
+    low=st.floats(1e-9, 1e9), factor=st.floats(1.001, 1e6), share=st.floats(0, 1), sampling=st.sampled_from(SAMPLINGS)
+)
+def test_a_range_is_drawn_from_within_its_ends_and_written_as_it_is_read(
+    low: float, factor: float, share: float, sampling: str
+) -> None:
+    own = Range(low, low * factor)
+    assert own.low <= own.at(share) <= own.high
+    assert own.at(0.0) == pytest.approx(own.low, rel=1e-5)
+    assert own.at(1.0) == pytest.approx(own.high, rel=1e-5)
+    if sampling != "grid":
+        text = f"{own.low!r}..{own.high!r}"
+        config = load_config("demo", None, {"search": sampling, "margins": text})
+        assert config.margins.shared == (own,)
+        assert StudyConfig.model_validate(config.model_dump()).margins == config.margins

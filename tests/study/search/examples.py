@@ -1,0 +1,43 @@
+"""A search whose results are known: a smooth score of a setting, with noise that a longer training has less of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from study.config.loading import load_config
+from study.config.model import StudyConfig
+from study.planning.grid import Run
+from study.search.search import Ask
+from trainables.random_streams import stream_number
+
+SEARCH: dict[str, Any] = {"datasets": ["digits"], "search": "sobol", "settings": 9, "seeds": 2}
+
+
+def searched(**options: Any) -> StudyConfig:
+    """A study that searches."""
+    return load_config("demo", None, {**SEARCH, **options})
+
+
+def score_of(ask: Ask) -> float:
+    """The best margin is 4, the best learning rate 1e-3; which noise there is depends on the setting alone."""
+    away = abs(math.log(ask.setting.margin / 4)) + abs(math.log(ask.setting.lr / 1e-3))
+    noise = stream_number(str(ask.setting), 0, "noise", ask.epoch) / 2**63
+    return 1 / (1 + away) + 0.5 * noise / ask.epoch
+
+
+def run_score(run: Run) -> float:
+    """The same for a run."""
+    from study.planning.grid import Setting
+
+    setting = Setting(run.structure.miner, run.member.margin, run.member.lr)
+    return score_of(Ask(setting, run.structure.last_epoch))
+
+
+def to_the_end(asked: Callable[[dict[str, float]], list[Run]], scored: Iterable[Run] = ()) -> list[Run]:
+    """All runs that a study asks for, when each is scored as soon as it is asked for."""
+    scores = {run.key: run_score(run) for run in scored}
+    while missing := [run for run in asked(scores) if run.key not in scores]:
+        scores.update((run.key, run_score(run)) for run in missing)
+    return asked(scores)
