@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -63,5 +64,23 @@ def with_role(role: Role) -> tuple[str, ...]:
 
 (ARM,) = with_role("arm")
 CONDITION = with_role("condition")
+# How the settings of a study were chosen. Those of a grid are every seed's; in a search each seed draws its own.
+GRID = "grid"
+SEARCHES = (GRID, "random", "sobol", "tpe")
+WHOLE = "false"  # the tag `stopped` of a run that was trained to its last epoch
+
+
+def stopping_epoch(tag: str) -> int:
+    """The epoch at which a run was stopped, from its tag ``stopped``; 0 for one that was trained to its last epoch.
+
+    Raises:
+        ValueError: If the tag is neither ``"false"`` nor ``"epoch 6"`` or the like.
+    """
+    stopped = re.fullmatch(r"epoch ([1-9][0-9]{0,8})", tag)
+    if stopped is None and tag != WHOLE:
+        raise ValueError(f"neither {WHOLE!r} nor an epoch")
+    return int(stopped[1]) if stopped else 0
+
+
 # Data with another digest are another dataset, even under the same name.
 FIXED = (*with_role("fixed"), "data_digest")

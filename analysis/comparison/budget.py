@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.arms import ArmPair
-from analysis.comparison.tuning import best_weights, of_complete_seeds, validation_scores
+from analysis.comparison.settings import of_complete_seeds
+from analysis.comparison.tuning import best_weights, validation_scores
 from analysis.metrics import SCORE
 from analysis.parameters import ARM, CONDITION
 from analysis.statistics.intervals import paired_t_interval, with_t_intervals

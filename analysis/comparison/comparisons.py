@@ -12,6 +12,7 @@ from analysis.comparison.arms import ArmPair, arm_pairs
 from analysis.comparison.budget import BudgetCurve, budget_curve
 from analysis.comparison.edges import Edge, find_edges
 from analysis.comparison.pairing import DEFAULT_SETTING, Seed, balanced_grid, by_dataset, has_repeats, seeds_of
+from analysis.comparison.settings import exchangeable, first_rung, is_drawn, of_complete_seeds, whole_runs
 from analysis.comparison.tuning import Tuned, tune
 from analysis.metrics import METRICS, Metric, score_of
 from analysis.parameters import ARM
@@ -24,7 +25,8 @@ class Comparison:
     Attributes:
         dataset: Its name, as `by_dataset` gives it.
         arms: What is compared.
-        runs: The runs of both arms.
+        runs: The runs of both arms that were trained to their last epoch. Verdicts and figures read these alone.
+        tried: All runs of both arms: those that halving stopped as well.
         seeds: The seeds that there should be, whether or not `runs` has them all.
         tuned: What tuning chose among `runs`.
         study_arms: All arms of the study, in alphabetical order.
@@ -35,6 +37,7 @@ class Comparison:
     dataset: str
     arms: ArmPair
     runs: pd.DataFrame
+    tried: pd.DataFrame
     seeds: tuple[Seed, ...]
     tuned: Tuned
     study_arms: tuple[str, ...]
@@ -60,14 +63,23 @@ class Comparison:
 
     @cached_property
     def budget_curve(self) -> BudgetCurve | None:
-        """The tuned difference by the number of settings; None where nothing was tuned."""
-        if self.tuned.refused or self.tuned.budget is None:
+        """The tuned difference by the number of settings; None where nothing was tuned, or not any order would do."""
+        if self.tuned.refused or self.tuned.budget is None or not exchangeable(self.tried):
             return None
         return budget_curve(self.runs, self.arms, self.tuned.budget, score_of(self.metrics).rope)
 
     def grid(self) -> pd.DataFrame:
-        """The runs that are averaged for both arms, as `balanced_grid` gives them."""
-        return balanced_grid(self.runs, self.arms)
+        """The runs that are averaged for both arms, as `balanced_grid` gives them; none of settings drawn by a seed."""
+        return balanced_grid(self.of_grid(), self.arms)
+
+    def of_grid(self) -> pd.DataFrame:
+        """The runs of settings that all seeds share."""
+        return self.runs[~is_drawn(self.runs)]
+
+    def shown(self) -> pd.DataFrame:
+        """The runs whose course is shown: those of the grid; where seeds drew all settings, those that they chose."""
+        grid = self.grid()
+        return self.tuned.runs if grid.empty and self.tuned.drawn else grid
 
     def at_default(self) -> pd.DataFrame:
         """The runs with `DEFAULT_SETTING`; of several numbers of epochs the largest, if possible of both arms."""
@@ -79,6 +91,17 @@ class Comparison:
         longest: pd.DataFrame = runs[runs["epochs"] == max(first & second or first | second)]
         return longest
 
+    @property
+    def unjudged_rung(self) -> int | None:
+        """The epoch at which no seed has scores of all settings, so that no end of a range was judged; None if none.
+
+        MLflow holds settings that survived halving as whole runs alone, without their scores at the first rung.
+        """
+        rows, epoch = first_rung(self.tried)
+        if not epoch or self.tuned.budget is None or not of_complete_seeds(rows, self.arms, self.tuned.budget).empty:
+            return None
+        return epoch
+
     def rises(self, arm: str) -> str | None:
         """Where the range searched ends although an arm still rises there, and what to try; None if nowhere."""
         return "; ".join(str(edge) for edge in self.edges if edge.arm == arm and edge.rises) or None
@@ -88,7 +111,7 @@ class Comparison:
 
         It has no edges: a part of the grid ends early on purpose.
         """
-        return replace(self, runs=runs, tuned=tune(runs, self.arms), edges=())
+        return replace(self, runs=runs, tried=runs, tuned=tune(runs, self.arms, part=True), edges=())
 
     def has_both(self, runs: pd.DataFrame) -> bool:
         """Whether some of the runs are of both arms."""
@@ -106,7 +129,7 @@ def comparisons(runs: pd.DataFrame, metrics: tuple[Metric, ...] = METRICS) -> li
 
 
 def comparisons_of(datasets: Mapping[str, pd.DataFrame], metrics: tuple[Metric, ...] = METRICS) -> list[Comparison]:
-    """Each dataset with each pair of arms, as far as it has runs of both.
+    """Each dataset with each pair of arms, as far as it has runs of both that were trained to their last epoch.
 
     Args:
         datasets: The runs of each, as `by_dataset` gives them.
@@ -117,10 +140,11 @@ def comparisons_of(datasets: Mapping[str, pd.DataFrame], metrics: tuple[Metric, 
     compared = []
     for dataset, rows in datasets.items():
         for arms in pairs:
-            if set(arms) <= set(rows[ARM]):
-                own = rows[rows[ARM].isin(arms)]
-                tuned = tune(own, arms)
-                edges = () if tuned.budget is None else tuple(find_edges(own, arms, tuned.budget))
-                seeds = tuple(seeds_of(own))
-                compared.append(Comparison(dataset, arms, own, seeds, tuned, study_arms, edges, metrics))
+            tried = rows[rows[ARM].isin(arms)]
+            whole = whole_runs(tried)
+            if set(arms) <= set(whole[ARM]):
+                tuned = tune(tried, arms)
+                edges = () if tuned.budget is None else tuple(find_edges(tried, arms, tuned.budget))
+                seeds = tuple(seeds_of(tried))
+                compared.append(Comparison(dataset, arms, whole, tried, seeds, tuned, study_arms, edges, metrics))
     return compared

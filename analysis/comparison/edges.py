@@ -9,12 +9,15 @@ import pandas as pd
 from scipy import special
 
 from analysis.comparison.arms import ArmPair
+from analysis.comparison.chosen import range_words, rounded
+from analysis.comparison.levels import NUMERIC, PARTS, Levels, levels_of
 from analysis.comparison.pairing import Floats
-from analysis.comparison.tuning import of_complete_seeds, validation_scores
-from analysis.parameters import ARM
+from analysis.comparison.settings import first_rung, of_complete_seeds
+from analysis.comparison.tuning import validation_scores
+from analysis.parameters import ARM, CONDITION
 from analysis.statistics.power import ALPHA, LEAST_SEEDS
 
-NUMERIC = ("margin", "lr")
+_LEAST_AT_LEVEL = 6  # seeds that have tried a level, or both of two, where each drew its own
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,10 @@ class Edge:
     Attributes:
         arm: Whose.
         parameter: Which one.
-        level: The best level.
+        level: The best level; of a range that seeds drew from, the end.
         rises: Whether it is shown to be better than the next level inward.
-        wider: Levels to try beyond it, in steps like the last one.
+        wider: Levels to try beyond it, in steps like the last one, or of a fifth of the range.
+        inner: Where the best fifth of a range begins; None for a level of a grid.
     """
 
     arm: str
@@ -34,14 +38,24 @@ class Edge:
     level: float
     rises: bool
     wider: tuple[float, ...]
+    inner: float | None = None
 
     def __str__(self) -> str:
         """Where the range ends, and what to try."""
-        levels = " and ".join(f"{float(f'{level:.3g}'):g}" for level in self.wider)
-        return f"the range of {self.parameter} ends at {self.level:g} where {self.arm} still rises: try {levels}"
+        end = f"{self.level:g}" if self.inner is None else rounded(self.level)
+        levels = " and ".join(map(rounded, self.wider))
+        return f"the range of {self.parameter} ends at {end} where {self.arm} still rises: try {levels}"
+
+    @property
+    def note(self) -> str:
+        """What is to be known of an end where no rise is shown."""
+        if self.inner is None:
+            return f"its best {self.parameter}, {self.level:g}, is the end of the range, where no rise is shown"
+        fifth = range_words((min(self.inner, self.level), max(self.inner, self.level)), digits=3)
+        return f"its best fifth of the range of {self.parameter}, {fifth}, is at an end, where no rise is shown"
 
 
-def find_edges(rows: pd.DataFrame, arms: ArmPair, budget: int) -> list[Edge]:
+def find_edges(tried: pd.DataFrame, arms: ArmPair, budget: int) -> list[Edge]:
     """The hyperparameters whose best level is an extreme one.
 
     A level's score is the mean over seeds of each seed's best validation score at that level. An arm still rises at an
@@ -49,45 +63,70 @@ def find_edges(rows: pd.DataFrame, arms: ArmPair, budget: int) -> list[Edge]:
     seeds, Bonferroni over all extremes tested on the dataset. A level at which every run diverged is a level like any
     other, and the worst. Fewer seeds than a verdict needs show nothing.
 
+    Where seeds drew from a range, its fifths are the levels. A seed without a setting in one of the two that are
+    compared is left out there, at least 6 must remain, and no level counts that fewer have tried. Where halving stopped
+    settings, all scores are those of the first rung.
+
     Args:
-        rows: Runs of one dataset, both arms.
+        tried: Runs of one dataset, both arms, stopped ones included.
         arms: Which ones.
         budget: The number of settings of each arm; only seeds that have tried them all count.
     """
-    rows = of_complete_seeds(rows.reset_index(drop=True), arms, budget)
+    rows = of_complete_seeds(first_rung(tried.reset_index(drop=True))[0], arms, budget)
     if rows["seed"].nunique() < LEAST_SEEDS:
         return []
     scores = validation_scores(rows).clip(lower=0.0)  # a diverged run counts as the least that MAP@R can be
-    rows = rows[[ARM, "seed", *NUMERIC]]  # the many other columns take time to copy
-    tables = {
-        (arm, parameter): _by_level(rows[rows[ARM] == arm], scores, parameter)
-        for arm in arms
-        for parameter in NUMERIC
-        if rows.loc[rows[ARM] == arm, parameter].nunique() > 1
-    }
+    rows = rows[[ARM, "seed", "search", *CONDITION]]  # the many other columns take time to copy
+    searched = []
+    for arm in arms:
+        own = rows[rows[ARM] == arm]
+        searched += [(arm, name, own, levels_of(own, name)) for name in NUMERIC if own[name].nunique() > 1]
     edges = []
-    for (arm, parameter), table in tables.items():
-        best = int(np.argmax(table.mean(axis=0).to_numpy()))
+    for arm, parameter, own, levels in searched:
+        table = _by_level(own, scores, parameter, levels)
+        best = _best(table)
         if 0 < best < table.shape[1] - 1:
             continue
         inward = best + 1 if best == 0 else best - 1
-        p_value = _p_greater(table.iloc[:, best].to_numpy(float) - table.iloc[:, inward].to_numpy(float))
-        level, next_level = float(table.columns[best]), float(table.columns[inward])
-        ratio = level / next_level
+        differences = table.iloc[:, best].to_numpy(float) - table.iloc[:, inward].to_numpy(float)
+        p_value = _p_greater(differences[~np.isnan(differences)])
         # Two extremes of each hyperparameter of each arm could have been the best.
-        rises = p_value * 2 * len(tables) <= ALPHA
-        edges.append(Edge(arm, parameter, level, rises, (level * ratio, level * ratio**2)))
+        edges.append(_edge(arm, parameter, levels, best, rises=p_value * 2 * len(searched) <= ALPHA))
     return edges
 
 
-def _by_level(rows: pd.DataFrame, scores: pd.Series, parameter: str) -> pd.DataFrame:
-    """Each seed's best score by level, [seeds, levels], levels ascending."""
-    return scores[rows.index].groupby([rows["seed"], rows[parameter]]).max().unstack().sort_index(axis=1)
+def _edge(arm: str, parameter: str, levels: Levels, best: int, rises: bool) -> Edge:
+    low, high = levels.ranges[best]
+    if low < high:
+        level, inner = (low, high) if best == 0 else (high, low)
+        ratio = (levels.ranges[-1][1] / levels.ranges[0][0]) ** (1 / PARTS)
+        ratio = 1 / ratio if best == 0 else ratio
+    else:
+        level, inner = low, None
+        ratio = level / levels.ranges[best + 1 if best == 0 else best - 1][0]
+    return Edge(arm, parameter, level, rises, (level * ratio, level * ratio**2), inner)
+
+
+def _by_level(rows: pd.DataFrame, scores: pd.Series, parameter: str, levels: Levels) -> pd.DataFrame:
+    """Each seed's best score by level, [seeds, levels]; not a number where it drew none there."""
+    positions = pd.Series(levels.positions(rows[parameter]), index=rows.index)
+    table = scores[rows.index].groupby([rows["seed"], positions]).max().unstack()
+    return table.reindex(columns=range(len(levels.ranges)))
+
+
+def _best(table: pd.DataFrame) -> int:
+    """The level with the highest mean over seeds. Those that few seeds have tried are passed over."""
+    if table.notna().all(axis=None):
+        return int(np.argmax(table.mean(axis=0).to_numpy()))
+    # Each seed about its own mean: else the level that good seeds happen to have tried would be best.
+    means = table.sub(table.mean(axis=1), axis=0).mean(axis=0)
+    often = table.notna().sum(axis=0) >= _LEAST_AT_LEVEL
+    return int(np.argmax(means.where(often, -np.inf).to_numpy()))
 
 
 def _p_greater(differences: Floats) -> float:
-    """One-sided p-value of the paired t test that the mean is above zero; 1 for fewer than two seeds."""
-    if len(differences) < 2:
+    """One-sided p-value of the paired t test that the mean is above zero; 1 for too few seeds."""
+    if len(differences) < _LEAST_AT_LEVEL:
         return 1.0
     if np.ptp(differences) == 0:
         return 0.0 if differences[0] > 0 else 1.0

@@ -13,9 +13,11 @@ import pandas as pd
 
 from analysis.comparison.arms import ArmPair
 from analysis.metrics import Metric
-from analysis.parameters import ARM, CONDITION, FIXED
+from analysis.parameters import ARM, CONDITION, FIXED, GRID
 
 FLOOR = 1e-12  # smaller values count as this before the logarithm: a collapsed embedding has a variance of zero
+
+_BEFORE_SEARCHES: dict[str, str | int] = {"search": GRID, "stopped_at": 0}
 
 Floats = npt.NDArray[np.float64]
 Seed = int | str
@@ -78,10 +80,12 @@ def by_dataset(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The runs of each dataset; a dataset that was studied in several ways has an entry for each.
 
     Runs that differ in encoder, batch size and the like answer different questions and are never averaged: such a
-    dataset appears once for each way, named for example ``digits (batch_size=128)``.
+    dataset appears once for each way, named for example ``digits (batch_size=128)``. A table from before there were
+    searches is one of grids, whose runs were all trained to the end.
     """
     if runs.empty:
         return {}
+    runs = runs.assign(**{name: value for name, value in _BEFORE_SEARCHES.items() if name not in runs})
     result = {}
     for dataset, rows in runs.groupby("dataset", sort=True):
         varying = [name for name in FIXED if rows[name].nunique() > 1]
@@ -112,10 +116,11 @@ def has_repeats(rows: pd.DataFrame) -> bool:
 
 def _repeat(rows: pd.DataFrame, columns: Sequence[str]) -> bool:
     """Whether some values stand in these columns more than once; for few rows much faster than in pandas."""
-    return len(set(_tuples(rows, columns))) < len(rows)
+    return len(set(row_tuples(rows, columns))) < len(rows)
 
 
-def _tuples(rows: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+def row_tuples(rows: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The values of each row in some columns; for few rows much faster than through an index."""
     return zip(*(rows[name].tolist() for name in columns), strict=True)
 
 
@@ -127,8 +132,8 @@ def balanced_grid(rows: pd.DataFrame, arms: ArmPair) -> pd.DataFrame:
     that both arms have are kept.
     """
     kept = _balanced_conditions(rows, arms)
-    conditions = zip(rows[ARM].tolist(), _tuples(rows, CONDITION), strict=True)
-    return rows[[arm in kept and condition in kept[arm] for arm, condition in conditions]]
+    conditions = zip(rows[ARM].tolist(), row_tuples(rows, CONDITION), strict=True)
+    return rows[np.array([arm in kept and condition in kept[arm] for arm, condition in conditions], dtype=bool)]
 
 
 def unmatched_conditions(rows: pd.DataFrame, arms: ArmPair) -> list[str]:
@@ -160,7 +165,7 @@ def _of_both(condition: Condition) -> tuple[str, int | None]:
 def _conditions(rows: pd.DataFrame, arm: str) -> set[Condition]:
     return {
         Condition(*values)
-        for own, values in zip(rows[ARM].tolist(), _tuples(rows, CONDITION), strict=True)
+        for own, values in zip(rows[ARM].tolist(), row_tuples(rows, CONDITION), strict=True)
         if own == arm
     }
 

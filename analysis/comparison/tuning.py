@@ -3,14 +3,15 @@
 A seed takes part if it has tried all conditions of both arms; otherwise it is a missing pair. For every seed and arm,
 the condition with the best validation score of that seed at the last epoch wins. Its test
 scores give the verdict. All seeds count, and none is set apart for tuning, so the noise of tuning is inside the
-interval. The same number of conditions is tried for both arms. Nothing is trained twice: the grid of the grid average
-is also the search.
+interval. The same number of conditions is tried for both arms: those of a grid, which is also that of the grid average,
+or as many as each seed drew for itself. Where halving stopped some of them, the budget is what was tried, and of both
+arms equally many go on to the end.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.arms import ArmPair
+from analysis.comparison.chosen import ChosenRange
 from analysis.comparison.pairing import Condition, Floats, Seed, has_repeats
+from analysis.comparison.settings import (
+    halves,
+    is_drawn,
+    of_complete_seeds,
+    of_even_seeds,
+    settings_by_epochs,
+    whole_runs,
+)
 from analysis.metrics import SELECTION
 from analysis.parameters import ARM, CONDITION
 
@@ -31,15 +41,22 @@ class Tuned:
 
     Attributes:
         runs: The chosen runs: at most one for each seed and arm. A seed without a usable validation score has none.
-        budget: How many conditions each arm could choose from; None where these numbers differ.
+        budget: How many conditions each seed tried of each arm, those that halving stopped included; None where these
+            numbers differ.
         refused: Why no verdict can be read of the chosen runs; None if one can.
         chose_epochs: Whether there was more than one number of epochs to choose from.
+        drawn: Whether seeds drew conditions for themselves. Then few or none is chosen twice; `chosen_range` says more.
     """
 
     runs: pd.DataFrame
     budget: int | None
     refused: str | None = None
     chose_epochs: bool = False
+    drawn: bool = False
+
+    def chosen_range(self, arm: str) -> ChosenRange:
+        """From where to where the choices of an arm go. It must have some."""
+        return ChosenRange.of(self.runs[self.runs[ARM] == arm], self.chose_epochs)
 
     def counts(self, arm: str) -> list[tuple[Condition, int]]:
         """How often each condition of an arm was chosen, the most frequent first."""
@@ -57,31 +74,37 @@ class Tuned:
         return condition if self.chose_epochs else condition._replace(epochs=None)
 
 
-def tune(rows: pd.DataFrame, arms: ArmPair) -> Tuned:
-    """Chooses a condition for every seed and arm.
+def tune(rows: pd.DataFrame, arms: ArmPair, part: bool = False) -> Tuned:
+    """Chooses a condition for every seed and arm, among the runs that were trained to their last epoch.
 
     Args:
-        rows: Runs of one dataset, both arms.
+        rows: Runs of one dataset, both arms, stopped ones included.
         arms: Which ones.
+        part: Whether these are a part of what was searched. Seeds that drew for themselves may have drawn different
+            numbers of such conditions; then one takes part if it has as many of both arms.
     """
-    rows = rows.reset_index(drop=True)  # a table of several studies may have an index value twice
+    tried = rows.reset_index(drop=True)  # a table of several studies may have an index value twice
+    rows = whole_runs(tried)
     nothing = rows.iloc[:0]
     unreadable = REPEATS if has_repeats(rows) else all_diverged(rows, arms)
     if unreadable:
         return Tuned(nothing, None, unreadable)
-    budgets = {arm: _by_epochs(rows[rows[ARM] == arm]) for arm in arms}
-    first, second = budgets.values()
-    budget = sum(first.values())
-    # The best of more conditions is better by chance alone, and so is what is trained for longer.
-    if budget != sum(second.values()):
-        text = ", ".join(f"{sum(each.values())} for {arm}" for arm, each in budgets.items())
-        return Tuned(nothing, None, f"unequal budgets: {text}")
-    if first != second:
-        text = "; ".join(f"{_epochs_text(each)} for {arm}" for arm, each in budgets.items())
-        return Tuned(nothing, None, f"unequal budgets: {text}")
-    rows = of_complete_seeds(rows, arms, budget)
+    drawn = bool(is_drawn(tried).any())
+    budgets = {arm: settings_by_epochs(tried[tried[ARM] == arm]) for arm in arms}
+    finished = {arm: sum(settings_by_epochs(rows[rows[ARM] == arm]).values()) for arm in arms} if halves(tried) else {}
+    unequal = _unequal(budgets) or _unequally_finished(finished, budgets)
+    if unequal and not (part and drawn):
+        return Tuned(nothing, None, f"unequal budgets: {unequal}", drawn=drawn)
+    epochs = budgets[arms.first]
+    budget = sum(epochs.values())
+    if part and drawn:
+        rows = of_even_seeds(rows, arms)
+    else:
+        rows = rows[rows["seed"].isin(of_complete_seeds(tried, arms, budget)["seed"])]
+        if finished:
+            rows = of_complete_seeds(rows, arms, finished[arms.first])
     if rows.empty:
-        return Tuned(nothing, budget, "no seed has runs of all settings of both losses")
+        return Tuned(nothing, budget, "no seed has runs of all settings of both losses", drawn=drawn)
     scores = validation_scores(rows)
     described = rows[[ARM, "seed", *CONDITION]].assign(score=scores)
     usable = described[np.isfinite(scores)].sort_values(list(CONDITION), kind="stable")
@@ -90,32 +113,35 @@ def tune(rows: pd.DataFrame, arms: ArmPair) -> Tuned:
     untuned = [arm for arm in arms if arm not in set(chosen[ARM])]
     if untuned:
         whose = f"the {untuned[0]} loss" if len(untuned) == 1 else "either loss"
-        return Tuned(nothing, budget, f"no run of {whose} has a validation score, so that no seed can choose a setting")
-    return Tuned(chosen, budget, chose_epochs=len(first) > 1)
+        reason = f"no run of {whose} has a validation score, so that no seed can choose a setting"
+        return Tuned(nothing, budget, reason, drawn=drawn)
+    return Tuned(chosen, budget, chose_epochs=len(epochs) > 1, drawn=drawn)
 
 
-def _by_epochs(rows: pd.DataFrame) -> Counter[int]:
-    """How many settings of one arm are trained for each number of epochs."""
-    return Counter(rows[list(CONDITION)].drop_duplicates()["epochs"].tolist())
+def _unequal(budgets: Mapping[str, Counter[int]]) -> str | None:
+    """How two arms differ in the settings that a seed tries, in words; None if they do not.
+
+    The best of more conditions is better by chance alone, and so is what is trained for longer.
+    """
+    first, second = budgets.values()
+    if sum(first.values()) != sum(second.values()):
+        return ", ".join(f"{sum(each.values())} for {arm}" for arm, each in budgets.items())
+    if first != second:
+        return "; ".join(f"{_epochs_text(each)} for {arm}" for arm, each in budgets.items())
+    return None
+
+
+def _unequally_finished(finished: Mapping[str, int], budgets: Mapping[str, Counter[int]]) -> str | None:
+    """How two arms differ in the settings that halving lets go on to the end, in words; None if they do not."""
+    if len(set(finished.values())) < 2:
+        return None
+    return ", ".join(
+        f"{count} of {sum(budgets[arm].values())} trained to the end for {arm}" for arm, count in finished.items()
+    )
 
 
 def _epochs_text(settings: Counter[int]) -> str:
     return ", ".join(f"{count} of {epochs} epochs" for epochs, count in sorted(settings.items()))
-
-
-def of_complete_seeds(rows: pd.DataFrame, arms: ArmPair, budget: int) -> pd.DataFrame:
-    """The runs of the seeds that have tried every setting of both arms, diverged ones included.
-
-    Another seed would choose among fewer settings for one arm than for the other, and the best of more is better by
-    chance alone.
-
-    Args:
-        rows: Runs of one dataset, both arms, no setting twice under one seed and arm.
-        arms: Which ones.
-        budget: The number of settings of each arm.
-    """
-    tried = rows.groupby(["seed", ARM]).size().unstack(fill_value=0).reindex(columns=list(arms), fill_value=0)
-    return rows[rows["seed"].isin(tried.index[tried.eq(budget).all(axis=1)])]
 
 
 def validation_scores(rows: pd.DataFrame) -> pd.Series:

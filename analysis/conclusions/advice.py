@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.comparison.chosen import ChosenRange
 from analysis.comparison.comparisons import Comparison
 from analysis.comparison.pairing import Condition
 from analysis.comparison.result import Result
+from analysis.comparison.tuning import Tuned
 from analysis.metrics import SCORE, TUNED
 from analysis.parameters import ARM
 from analysis.statistics.intervals import paired_t_interval
@@ -50,7 +52,7 @@ class Advice:
         label: Of the comparison.
         result: The tuned comparison of MAP@R.
         loss: The arm that its verdict names, else the one of the higher mean; None where nothing was tuned.
-        setting: The one that most seeds chose for that arm.
+        setting: The one that most seeds chose for that arm; where each drew its own, from where to where these go.
         chosen_by: How many seeds chose it.
         seeds: How many chose one at all.
         over_default: What tuning gains over the same arm at `DEFAULT_SETTING`; exploratory.
@@ -60,7 +62,7 @@ class Advice:
     label: str
     result: Result
     loss: str | None = None
-    setting: Condition | None = None
+    setting: Condition | ChosenRange | None = None
     chosen_by: int = 0
     seeds: int = 0
     over_default: Gain = Gain(absent="nothing was tuned")
@@ -107,8 +109,8 @@ def _advice(comparison: Comparison, result: Result, untrained: pd.Series) -> Adv
     if comparison.tuned.runs.empty or not result.n:
         return Advice(label=comparison.label, result=result)
     loss = result.judged.side or (result.first if result.difference >= 0 else result.second)
-    setting, count = comparison.tuned.counts(loss)[0]
     chosen = _of_arm(comparison.tuned.runs, loss)
+    setting, count = _setting(comparison.tuned, loss)
     return Advice(
         label=comparison.label,
         result=result,
@@ -123,6 +125,14 @@ def _advice(comparison: Comparison, result: Result, untrained: pd.Series) -> Adv
             "no score of epoch 0 is in the records here",
         ),
     )
+
+
+def _setting(tuned: Tuned, arm: str) -> tuple[Condition | ChosenRange, int]:
+    """What to use, and how many seeds chose it."""
+    if not tuned.drawn:
+        return tuned.counts(arm)[0]
+    chosen = tuned.chosen_range(arm)
+    return chosen, chosen.seeds
 
 
 def _of_arm(runs: pd.DataFrame, arm: str) -> pd.DataFrame:

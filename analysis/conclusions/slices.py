@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.comparison.arms import ArmPair
 from analysis.comparison.comparisons import Comparison, comparisons
 from analysis.comparison.judgement import judge
+from analysis.comparison.levels import NUMERIC, levels_of
 from analysis.comparison.result import Result, result_table
+from analysis.comparison.settings import exchangeable
 from analysis.conclusions.verdict_table import grid_results, tuned_results
 from analysis.metrics import PERFORMANCE, metrics_with
 from analysis.parameters import ARM, CONDITION
@@ -61,7 +62,7 @@ def slice_results(compared: Sequence[Comparison]) -> list[SliceResult]:
     for comparison in compared:
         metrics = [metric for metric in comparison.metrics if metric.judged]
         performance = [metric for metric in metrics if metric.family in PERFORMANCE]
-        for name, rows in _slices(comparison.runs, comparison.arms):
+        for name, rows in _slices(comparison):
             if comparison.has_both(rows):
                 part = comparison.among(rows)
                 averaged += [SliceResult(name, result) for result in grid_results(part, metrics)]
@@ -71,8 +72,17 @@ def slice_results(compared: Sequence[Comparison]) -> list[SliceResult]:
     return [SliceResult(name, result) for (name, _), result in zip(results, judged, strict=True)]
 
 
-def _slices(rows: pd.DataFrame, arms: ArmPair) -> Iterator[tuple[str, pd.DataFrame]]:
-    for factor in CONDITION:
+def _slices(comparison: Comparison) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Parts of what was tried, each with its name.
+
+    A search that learned or halved has none: it would have tried other settings, had it known of a part alone. Of a
+    hyperparameter that was drawn from a range no level is left out.
+    """
+    rows, arms = comparison.runs, comparison.arms
+    if not exchangeable(comparison.tried):
+        return
+    drawn = {name for name in NUMERIC for arm in arms if levels_of(rows[rows[ARM] == arm], name).drawn}
+    for factor in (name for name in CONDITION if name not in drawn):
         levels = {arm: sorted(rows.loc[rows[ARM] == arm, factor].unique()) for arm in sorted(arms)}
         first, second = levels.values()
         if factor != "miner" and first != second and len(first) == len(second):

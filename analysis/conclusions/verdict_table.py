@@ -84,11 +84,18 @@ def verdict_results(compared: Sequence[Comparison], also: Collection[str] = ()) 
         for comparison, at in zip(compared, at_places, strict=True)
         for place, own in at.items()
         if any(others[place] for others in at_places)
-        for result in own or _refused(comparison, comparison.metrics, place, comparison.runs, f"no {PLACES[place]}")
+        for result in own
+        or _refused(comparison, comparison.metrics, place, comparison.runs, _absent(comparison, place))
     ]
     judged = {metric.name for metric in METRICS if metric.judged} | {*also}
     with_verdict = iter(judge([result for result in results if result.metric in judged], _estimand_and_family))
     return [next(with_verdict) if result.metric in judged else replace(result, verdict=SHOWN) for result in results]
+
+
+def _absent(comparison: Comparison, place: Estimand) -> str:
+    if place == GRID_AVERAGE and comparison.of_grid().empty:
+        return "each seed drew its own settings: there is no grid"
+    return f"no {PLACES[place]}"
 
 
 PLACES: dict[Estimand, str] = {
@@ -194,7 +201,9 @@ def tuned_results(comparison: Comparison, metrics: Collection[Metric], rope: flo
 
 
 def _most_chosen(tuned: Tuned, arm: str, seeds: int) -> str:
-    """The condition that most seeds chose, and how many of them did."""
+    """The condition that most seeds chose, and how many of them did; the range where each seed drew its own."""
+    if tuned.drawn:
+        return f"{tuned.chosen_range(arm)} (each seed its own)"
     condition, count = tuned.counts(arm)[0]
     return f"{condition} ({count} of {seeds} seeds)"
 

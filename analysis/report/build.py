@@ -55,7 +55,11 @@ def draw(findings: Findings) -> tuple[list[Panel], list[str]]:
     curves = epoch_curves(findings.comparisons, findings.stored.points)
     sketches = chosen_sketches(findings.comparisons, findings.stored.sketches)
     panels, unavailable = study_panels(findings.comparisons, findings.results, curves, sketches)
-    if curves.empty:
+    if curves.empty and len(findings.stored.points):
+        unavailable.append(
+            "No curves over the epochs: no setting could be averaged over both losses, and none was chosen."
+        )
+    elif curves.empty:
         unavailable.append("Curves over the epochs need the study's records, which are not in this storage folder.")
     if sketches.empty:
         unavailable.append(

@@ -15,6 +15,7 @@ from analysis.comparison.budget import BudgetCurve, half_of
 from analysis.comparison.comparisons import Comparison, comparisons_of
 from analysis.comparison.pairing import by_dataset, unmatched_conditions
 from analysis.comparison.result import Result
+from analysis.comparison.settings import halves, whole_runs
 from analysis.conclusions.advice import Advice, advise
 from analysis.conclusions.claim_verdicts import JudgedClaim, judge_claims
 from analysis.conclusions.claims_file import Claim, check_claims, read_claims
@@ -141,10 +142,12 @@ def _doubts(runs: pd.DataFrame, datasets: dict[str, pd.DataFrame], compared: Seq
                 f"The runs on {dataset} were trained on inputs of the same data that are not the same numbers (digests "
                 f"{', '.join(digests)}): those of another device or other versions differ by rounding."
             )
-        absent = [arm for arm in arms if arm not in set(rows[ARM])]
+        absent = [arm for arm in arms if arm not in set(whole_runs(rows)[ARM])]
         if absent:
+            ended = ", trained to the end" if halves(rows) else ""
             doubts.append(
-                f"{dataset} has no runs of the {' or the '.join(absent)} loss: nothing can be compared with it there."
+                f"{dataset} has no runs of the {' or the '.join(absent)} loss{ended}: nothing can be compared with it "
+                "there."
             )
         elif len(arms) == 1:
             doubts.append(f"{dataset} has runs of the {arms[0]} loss alone: there is nothing to compare.")
@@ -157,10 +160,16 @@ def _doubts(runs: pd.DataFrame, datasets: dict[str, pd.DataFrame], compared: Seq
         rising = "; ".join(str(edge) for edge in comparison.edges if edge.rises)
         if rising:
             doubts.append(f"On {comparison.label} {rising}. A wider range may change the tuned verdicts.")
+        if comparison.unjudged_rung is not None:
+            doubts.append(
+                f"On {comparison.label} it is not known whether the ranges end too early: settings are compared at "
+                f"epoch {comparison.unjudged_rung}, where halving stopped the first of them, and the scores there of "
+                "those that went on are in the study's records alone, not in MLflow."
+            )
         curve = comparison.budget_curve
         if curve is not None and curve.still_moves:
             doubts.append(f"On {comparison.label} {budget_text(curve)}")
-        unmatched = unmatched_conditions(comparison.runs, comparison.arms)
+        unmatched = unmatched_conditions(comparison.of_grid(), comparison.arms)
         if unmatched:
             doubts.append(
                 f"On {comparison.label} these conditions exist for one loss only and stay out: {'; '.join(unmatched)}."

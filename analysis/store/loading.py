@@ -63,10 +63,12 @@ def load_study(name: str, storage: str | Folder = "results", tracking_uri: str |
 
     Returns:
         One row a run, in order of key: ``key``, the parameters (`analysis.parameters.PARAMETERS`), ``diverged`` (bool),
-        the tags ``pack``, ``code_version``, ``data_digest``, ``inputs_digest`` (empty where `data_digest` determines
-        the very inputs), ``device`` and ``test_part`` (``"shared"`` if all seeds have one test part, ``"drawn"`` if
-        each draws its own; ``"unknown"`` in older records, as the device may be), and a column for each metric with its
-        last value, if that is finite.
+        ``stopped_at`` (the epoch at which successive halving stopped it; 0 for a run that was trained to its last
+        epoch, and only such runs have test metrics), the tags ``search`` (how its setting was chosen: ``"grid"``,
+        ``"random"``, ``"sobol"`` or ``"tpe"``), ``pack``, ``code_version``, ``data_digest``, ``inputs_digest`` (empty
+        where `data_digest` determines the very inputs), ``device`` and ``test_part`` (``"shared"`` if all seeds have
+        one test part, ``"drawn"`` if each draws its own; ``"unknown"`` in older records, as the device may be), and a
+        column for each metric with its last value, if that is finite.
 
     Raises:
         StudyNotFoundError: If `name` can be no study's, there is no such study, it has no runs, or MLflow or a remote

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.metrics import LARGEST, is_in_range, metric_range
-from analysis.parameters import PARAMETERS, Value
+from analysis.parameters import GRID, PARAMETERS, SEARCHES, WHOLE, Value, stopping_epoch
 from analysis.plain_text import name_text
 
 _LONGEST_NAME = 200  # characters of a pack's id, a key and a metric's name
@@ -33,7 +33,7 @@ class RunDescription:
     Attributes:
         key: Hash of everything that determines the run's result.
         params: The run's parameters by name.
-        tags: Where it came from (pack, code version, data digest), and ``diverged``.
+        tags: Where it came from (pack, code version, data digest), ``diverged``, ``search`` and ``stopped``.
         sketch: Samples of its test embeddings in two dimensions, ``x``, ``y`` and ``label``; None where none was kept.
     """
 
@@ -134,7 +134,17 @@ def _run(content: object) -> RunDescription:
         _text(name, "a tag's name", _LONGEST_NAME): _text(value, f"tag {name!r}", _LONGEST_VALUE)
         for name, value in _mapping(fields.get("tags"), "'tags'").items()
     }
+    _check_search(tags)
     return RunDescription(key, params, tags, _sketch(fields.get("sketch")))
+
+
+def _check_search(tags: Mapping[str, str]) -> None:
+    if tags.get("search", GRID) not in SEARCHES:
+        raise SchemaError(f"tag 'search' is none of {', '.join(SEARCHES)}")
+    try:
+        stopping_epoch(tags.get("stopped", WHOLE))
+    except ValueError as error:
+        raise SchemaError(f"tag 'stopped' is {error}") from None
 
 
 def _check_parameters(params: Mapping[str, Value]) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.metrics import LARGEST, SELECTION, is_in_range, metric_range
-from analysis.parameters import PARAMETERS, Parameter
+from analysis.parameters import GRID, PARAMETERS, SEARCHES, WHOLE, Parameter, stopping_epoch
 from analysis.plain_text import name_text
 from analysis.store.records import PackRecord
 
@@ -21,16 +21,19 @@ TestPart = Literal["shared", "drawn"]
 
 UNKNOWN_DEVICE = "unknown"
 UNKNOWN_TEST_PART = "unknown"
-TAGS = ("pack", "code_version", "data_digest", "inputs_digest", "device", "test_part")
-_DESCRIBED = ("key", *(parameter.name for parameter in PARAMETERS), "diverged", *TAGS)
+TAGS = ("search", "pack", "code_version", "data_digest", "inputs_digest", "device", "test_part")
+_DESCRIBED = ("key", *(parameter.name for parameter in PARAMETERS), "diverged", "stopped_at", *TAGS)
 # For runs that are older than the tag; inputs that `data_digest` determines have no digest of their own.
-_TAGS_ONCE_WITHOUT = {"inputs_digest": "", "device": UNKNOWN_DEVICE, "test_part": UNKNOWN_TEST_PART}
+_TAGS_ONCE_WITHOUT = {
+    **{"inputs_digest": "", "device": UNKNOWN_DEVICE, "test_part": UNKNOWN_TEST_PART},
+    **{"search": GRID, "stopped": WHOLE},
+}
 _BOOLEANS = {"true": True, "false": False}
 _NAMED = 5  # a warning names so many runs, and counts the others
 
 
-# Runs of one key may differ in these: what computed them, and with which others.
-_OF_NO_RESULT = {"pack", "code_version", "inputs_digest", "device"}
+# Runs of one key may differ in these: how they were asked for, what computed them, and with which others.
+_OF_NO_RESULT = {"search", "pack", "code_version", "inputs_digest", "device"}
 
 
 class ConflictingRunsError(ValueError):
@@ -177,7 +180,20 @@ def _row(run: StoredRun) -> dict[str, Any]:
     row.update(key=name_text(run.key), diverged=tags["diverged"] != "false")
     row.update({parameter.name: _typed(parameter, params[parameter.name]) for parameter in PARAMETERS})
     row.update({name: name_text(tags[name]) for name in TAGS})
+    if row["search"] not in SEARCHES:
+        raise _UnreadableRunError(f"tag 'search' = {name_text(repr(tags['search']))}")
+    row["stopped_at"] = _stopped_at(tags["stopped"], row["epochs"])
     return row
+
+
+def _stopped_at(tag: str, epochs: int) -> int:
+    try:
+        epoch = stopping_epoch(tag)
+    except ValueError:
+        raise _UnreadableRunError(f"tag 'stopped' = {name_text(repr(tag))}") from None
+    if epoch and epoch >= epochs:
+        raise _UnreadableRunError(f"tag 'stopped' = {tag!r} of {epochs} epochs")
+    return epoch
 
 
 def _result(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _described() -> pd.DataFrame:
     fixed: dict[str, Any] = {
         **{"encoder": "mlp", "split": "closed", "miner": "all", "lr": 1e-3, "epochs": 50, "batch_size": 64},
         **{"sampler": "shuffle", "samples_per_class": 4, "embedding_dim": 128, "normalize": False, "augment": False},
-        **{"diverged": False, "pack": "p", "code_version": "1", "device": "cpu"},
+        **{"diverged": False, "stopped_at": 0, "search": "grid", "pack": "p", "code_version": "1", "device": "cpu"},
     }
     described = grid.to_frame(index=False).assign(**fixed)
     keys = described[["loss", "seed", "margin"]].astype(str).agg("-".join, axis=1)

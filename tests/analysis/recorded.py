@@ -37,7 +37,7 @@ def record_study(
         for row in part.to_dict("records"):
             params = {parameter.name: row[parameter.name] for parameter in PARAMETERS}
             tags = {**{tag: str(row[tag]) for tag in TAGS}, "diverged": "epoch 2" if row["diverged"] else "false"}
-            tags["pack"] = f"p{start}"
+            tags.update(pack=f"p{start}", stopped=f"epoch {row['stopped_at']}" if row["stopped_at"] else "false")
             picture = {"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 0.0], "label": [0.0, 0.0, 1.0]}
             drawn = row["seed"] == 0 if sketched is None else row["key"] in sketched
             sketch = picture if drawn else None

@@ -52,6 +52,8 @@ def simulated_runs(
                 "normalize": False,
                 "augment": False,
                 "diverged": False,
+                "stopped_at": 0,
+                "search": "grid",
                 "pack": "p",
                 "code_version": "1",
                 "data_digest": dataset,

@@ -32,6 +32,7 @@ from tests.analysis.fabricated import (
     fabricated_runs,
     true_difference,
 )
+from tests.analysis.searched import RUNGS, searched_runs
 
 MANY = 1000
 SCORE = METRICS[0].column
@@ -136,6 +137,29 @@ def test_sentence_25_arms_alike_are_named_at_most_at_the_nominal_rate_in_every_f
     among = len(tally.differences)
     assert 1 - most(0.05, among, 0.07) <= tally.coverage <= 1 - (0.03 if studies >= MANY else 0)
     assert abs(np.mean(tally.differences)) < 4 * np.std(tally.differences) / np.sqrt(among)
+
+
+def nearly_tied(arm: str, margin: Floats, rate: Floats) -> Floats:
+    """Both arms are best in the middle of their ranges, by less than half a point."""
+    return np.asarray(-0.008 * ((margin - 0.5) ** 2 + (rate - 0.5) ** 2))
+
+
+@few_or_many(25, 1)
+@pytest.mark.parametrize("rungs", [(), RUNGS], ids=["drawn", "halved"])
+def test_sentence_25_arms_alike_whose_seeds_search_for_themselves_are_named_at_most_at_the_nominal_rate(
+    rungs: tuple[int, ...], studies: int, datasets: int
+) -> None:
+    """Each seed draws its own nine settings; halved, three and then one go on by noisier scores of earlier epochs."""
+    rng, named, rising = np.random.default_rng(datasets), 0, 0
+    for _ in range(studies):
+        runs = searched_runs(rng, datasets=datasets, rungs=rungs, response=nearly_tied, noise=LOUD)
+        compared = comparisons(runs, METRICS[:1])
+        named += any(result.judged.side for result in verdict_results(compared))
+        rising += sum(any(edge.rises for edge in one.edges) for one in compared)
+    among = studies * datasets
+    print(f"\n{studies} searches, rungs {rungs}: naming an arm {named / studies:.1%}, rising {rising / among:.1%}")
+    assert named / studies <= most(0.05, studies, 0.06)
+    assert rising / among <= most(0.05, among, 0.06)
 
 
 @few_or_many(30, 2)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from analysis.comparison.pairing import DEFAULT_SETTING
+from analysis.comparison.chosen import ChosenRange, range_words
+from analysis.comparison.pairing import DEFAULT_SETTING, Condition
 from analysis.comparison.result import Verdict
 from analysis.conclusions.advice import Advice, Gain
 from analysis.metrics import SCORE
@@ -25,10 +26,7 @@ def _headline(advice: Advice) -> Headline:
     verdict = advice.result.judged
     if advice.loss is None or advice.setting is None:
         return Headline(f"{advice.label}: no verdict, {verdict.reason}")
-    miner, margin, lr, epochs = advice.setting
-    trained = "" if epochs is None else f", {epochs} epochs"
-    use = f"miner {miner}, margin {margin:g}, learning rate {lr:g}{trained}"
-    chosen = f"chosen by {advice.chosen_by} of {advice.seeds} seeds"
+    use, chosen = _setting_text(advice.setting, advice)
     if verdict.outcome == "named":
         little = "a little " if verdict.strength == "small" else ""
         return Headline(f"{advice.label}: use {advice.loss} with {use}", f"retrieves {little}better; {chosen}")
@@ -39,6 +37,19 @@ def _headline(advice: Advice) -> Headline:
         f"{advice.label}: either loss, {alike}",
         f"the higher mean, not shown to be better, has {advice.loss} with {use}, {chosen}",
     )
+
+
+def _setting_text(setting: Condition | ChosenRange, advice: Advice) -> tuple[str, str]:
+    """What to use, and how many seeds chose it; of settings that each seed drew, from where to where."""
+    if isinstance(setting, Condition):
+        margin, lr = f"{setting.margin:g}", f"{setting.lr:g}"
+        trained = "" if setting.epochs is None else f", {setting.epochs} epochs"
+        chosen = f"chosen by {advice.chosen_by} of {advice.seeds} seeds"
+    else:
+        margin, lr = range_words(setting.margin), range_words(setting.lr)
+        trained = "" if setting.epochs is None else f", {range_words(setting.epochs)} epochs"
+        chosen = f"each seed chose its own, {setting.miner_seeds} of {setting.seeds} this miner"
+    return f"miner {setting.miner}, margin {margin}, learning rate {lr}{trained}", chosen
 
 
 def gain_rows(findings: Findings) -> TextTable:
@@ -98,9 +109,12 @@ def gains_text(findings: Findings) -> str:
     """What the gains are, and which of them are exploratory."""
     if not any(advice.loss for advice in findings.advice):
         return ""
+    named = "the setting named is the most frequent choice"
+    if any(isinstance(advice.setting, ChosenRange) for advice in findings.advice):
+        named = "what is named goes from the least to the largest choice of a seed, with the most frequent miner"
     return (
-        "Every seed chose on its own validation data, so these are gains of tuning in that way; the setting named is "
-        "the most frequent choice. Means over seeds on test data. Over the other loss: the verdict, with its p by "
-        f"Holm's method. Over the default setting ({DEFAULT_SETTING}) and over the untrained network, both with the "
-        f"same loss: exploratory, the p of the sign-flip test against zero, not corrected. {origin(findings)}"
+        f"Every seed chose on its own validation data, so these are gains of tuning in that way; {named}. Means over "
+        "seeds on test data. Over the other loss: the verdict, with its p by Holm's method. Over the default setting "
+        f"({DEFAULT_SETTING}) and over the untrained network, both with the same loss: exploratory, the p of the "
+        f"sign-flip test against zero, not corrected. {origin(findings)}"
     )

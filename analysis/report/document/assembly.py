@@ -24,6 +24,7 @@ from analysis.report.document.blocks import (
     Table,
 )
 from analysis.report.document.runs import fate_lines, fate_texts, fixed_lines, run_table
+from analysis.report.document.searching import absent_text, method_text, search_lines
 from analysis.report.document.tables import (
     P_DECIDES,
     claim_rows,
@@ -83,6 +84,7 @@ def report(findings: Findings, panels: Sequence[Panel] = (), unavailable: Sequen
             Table(claim_rows(findings.claims)),
             *_verdict_blocks(findings),
             Paragraph(units_text(findings), "note"),
+            *(Paragraph(text, "note") for text in (absent_text(findings),) if text),
             *_figure_blocks(findings, panels),
             *(Paragraph(line, "note") for line in unavailable),
             *_further_blocks(findings),
@@ -191,9 +193,10 @@ def _closing_blocks(findings: Findings) -> list[Block]:
         Table(run_table(findings)),
         Bullets(tuple(fate_lines(findings)), "Runs that ended well, yet learned no further (epochs are medians):"),
         *(Paragraph(text, "note") for text in fate_texts(findings)),
+        Bullets(tuple(search_lines(findings)), "How each seed's settings were chosen:"),
         Bullets(tuple(fixed_lines(findings))),
         Heading("Methods"),
-        *(Paragraph(paragraph) for paragraph in methods(findings)),
+        *(Paragraph(paragraph) for paragraph in (*methods(findings), method_text(findings)) if paragraph),
         Heading("Where it came from"),
         Bullets(origin),
     ]

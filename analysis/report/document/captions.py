@@ -138,8 +138,14 @@ def sensitivity_caption(findings: Findings) -> str:
 def slices_caption(findings: Findings) -> str:
     """On what the exploratory verdicts rest."""
     tests = sum(not math.isnan(one.result.p_value) for one in findings.slices)
+    drawn = (
+        " Of what seeds drew from a range no level is left out; a seed counts where it drew as many settings of the "
+        "part for both losses."
+        if any(comparison.tuned.drawn for comparison in findings.comparisons)
+        else ""
+    )
     return (
-        "By miner, and leaving out each level of the grid in turn. Sign-flip tests over n seeds, each kind corrected "
-        f"by Benjamini and Hochberg's method over all {tests} comparisons at {ALPHA:g}. Differences, intervals and "
-        f"p-values are in slices.csv. Test what they suggest in a new study. {origin(findings)}"
+        f"By miner, and leaving out each level of the grid in turn.{drawn} Sign-flip tests over n seeds, each kind "
+        f"corrected by Benjamini and Hochberg's method over all {tests} comparisons at {ALPHA:g}. Differences, "
+        f"intervals and p-values are in slices.csv. Test what they suggest in a new study. {origin(findings)}"
     )

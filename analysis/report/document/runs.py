@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.conclusions.fates import Ending
+from analysis.comparison.chosen import range_words
+from analysis.comparison.levels import NUMERIC, levels_of
+from analysis.comparison.settings import halves, longest_runs, settings_by_epochs
+from analysis.conclusions.fates import Ending, FateAtMargin
 from analysis.parameters import ARM, CONDITION, FIXED
 from analysis.report.document.text_table import Cell, TextTable
 from analysis.report.findings import Findings
@@ -13,28 +16,39 @@ _RUN_HEADINGS = ("dataset", "loss", "runs", "conditions", "seeds", "diverged")
 
 
 def run_table(findings: Findings) -> TextTable:
-    """Each dataset's and arm's runs, conditions and seeds, and how its runs ended, as far as that is recorded."""
+    """Each dataset's and arm's runs, conditions and seeds, and how its runs ended, as far as that is recorded.
+
+    A setting of a seed is one run, however many rungs of a search it reached. Of settings that seeds drew, the
+    conditions are those of one seed.
+    """
+    halved = any(halves(runs) for runs in findings.datasets.values())
     endings = tuple(dict.fromkeys(fate.ending for fate in findings.fates))
     counts = {(fate.dataset, fate.arm, fate.ending): str(fate.count) for fate in findings.fates}
     rows: list[tuple[Cell, ...]] = []
     for dataset, runs in findings.datasets.items():
-        for arm, own in runs.groupby(ARM):
-            sizes = (len(own), len(own[list(CONDITION)].drop_duplicates()), own["seed"].nunique())
+        for arm, own in longest_runs(runs).groupby(ARM):
+            sizes = (len(own), sum(settings_by_epochs(own).values()), own["seed"].nunique())
+            stopped = (str((own["stopped_at"] > 0).sum()),) if halved else ()
             ended = (f"{own['diverged'].mean():.1%}", *(counts[dataset, str(arm), ending] for ending in endings))
-            rows.append((dataset, str(arm), *map(str, sizes), *ended))
-    return TextTable((*_RUN_HEADINGS, *endings), frozenset(_RUN_HEADINGS[:2]), rows)
+            rows.append((dataset, str(arm), *map(str, sizes), *stopped, *ended))
+    headings = (*_RUN_HEADINGS[:-1], *(("stopped",) if halved else ()), _RUN_HEADINGS[-1], *endings)
+    return TextTable(headings, frozenset(_RUN_HEADINGS[:2]), rows)
 
 
 def fate_lines(findings: Findings) -> list[str]:
     """How many runs collapsed or were satisfied at each margin, and from which epoch on."""
     lines = []
     for fate in findings.fates:
-        parts = [
-            f"{one.count} of {one.runs} at margin {one.margin:g}, from epoch {one.epoch:g} on" for one in fate.by_margin
-        ]
+        parts = [f"{one.count} of {one.runs} {_at_text(one)}, from epoch {one.epoch:g} on" for one in fate.by_margin]
         if parts:
             lines.append(f"{fate.dataset}, {fate.arm}, {fate.ending}: {'; '.join(parts)}")
     return lines
+
+
+def _at_text(fate: FateAtMargin) -> str:
+    return (
+        f"at margin {fate.margin:g}" if fate.up_to is None else f"at margins {range_words((fate.margin, fate.up_to))}"
+    )
 
 
 def fate_texts(findings: Findings) -> list[str]:
@@ -69,10 +83,14 @@ def fixed_lines(findings: Findings) -> list[str]:
 
 def _levels_text(runs: pd.DataFrame, name: str) -> str:
     """The levels of what differs within an arm; those of each arm where these are not the same."""
-    own = {
-        str(arm): ", ".join(f"{level:g}" if name != "miner" else str(level) for level in sorted(levels.unique()))
-        for arm, levels in runs.groupby(ARM)[name]
-    }
+    own = {str(arm): _own_levels(rows, name) for arm, rows in runs.groupby(ARM)}
     if len(set(own.values())) == 1:
         return f"{name} {next(iter(own.values()))}"
     return f"{name} {'; '.join(f'{arm} {levels}' for arm, levels in own.items())}"
+
+
+def _own_levels(rows: pd.DataFrame, name: str) -> str:
+    """The levels of what differs among the runs of one arm; of a range that seeds drew from, its ends."""
+    if name in NUMERIC and levels_of(rows, name).drawn:
+        return f"drawn from {range_words((rows[name].min(), rows[name].max()))}"
+    return ", ".join(f"{level:g}" if name != "miner" else str(level) for level in sorted(rows[name].unique()))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from analysis.comparison.judgement import MOST_MISSING
 from analysis.comparison.result import MOST_SKEWED, Result
+from analysis.comparison.settings import longest_runs
 from analysis.conclusions.claim_verdicts import ClaimOnDataset, ClaimVerdict, JudgedClaim
 from analysis.conclusions.claims_file import Claim
 from analysis.metrics import ROPE
@@ -141,18 +142,19 @@ def _difference(result: Result) -> str:
 
 
 def tuning_lines(findings: Findings) -> list[str]:
-    """How often the seeds chose each setting, on each dataset."""
+    """How often the seeds chose each setting, on each dataset; from where to where where each drew its own."""
     lines = []
     for comparison in findings.comparisons:
         tuned, seeds = comparison.tuned, len(comparison.seeds)
         for arm in comparison.arms if len(tuned.runs) else ():
-            chosen = "; ".join(f"{condition} ({count})" for condition, count in tuned.counts(arm))
-            ends = "".join(
-                f"; its best {edge.parameter}, {edge.level:g}, is the end of the range, where no rise is shown"
-                for edge in comparison.edges
-                if edge.arm == arm and not edge.rises
-            )
-            lines.append(f"{comparison.label}, {arm}, out of {tuned.budget} settings by {seeds} seeds: {chosen}{ends}")
+            if tuned.drawn:
+                chosen = str(tuned.chosen_range(arm))
+            else:
+                chosen = "; ".join(f"{condition} ({count})" for condition, count in tuned.counts(arm))
+            ends = "".join(f"; {edge.note}" for edge in comparison.edges if edge.arm == arm and not edge.rises)
+            by = f"that each of {seeds} seeds drew" if tuned.drawn else f"by {seeds} seeds"
+            out_of = f"out of {tuned.budget} settings {by}"
+            lines.append(f"{comparison.label}, {arm}, {out_of}: {chosen}{ends}")
     return lines
 
 
@@ -199,6 +201,7 @@ def methods(findings: Findings) -> list[str]:
     """How the verdicts were reached, in paragraphs."""
     counts = {dataset: int(runs["seed"].nunique()) for dataset, runs in findings.datasets.items()}
     most = max(counts.values(), default=0)
+    runs = sum(len(longest_runs(own)) for own in findings.datasets.values())
     seeds = each_dataset({dataset: str(count) for dataset, count in counts.items()})
     exact = (
         "all sign patterns" if most <= EXACT_UP_TO else f"exact up to {EXACT_UP_TO} seeds, else {FLIPS:,} seeded flips"
@@ -208,7 +211,7 @@ def methods(findings: Findings) -> list[str]:
     distances = [style.distances for style in arm_styles(findings.arms).values() if style.distances]
     used = f"; {', '.join(distances)}" if distances else ""
     return [
-        f"{len(findings.stored.runs):,} runs; seeds of each dataset: {seeds}. One seed gives all losses the same "
+        f"{runs:,} runs; seeds of each dataset: {seeds}. One seed gives all losses the same "
         "data, split, initial weights, batch order and augmentation, so differences are paired. Only seeds count as "
         f"replicates, not conditions or epochs. Distances are Euclidean{used}"
         f"{margins_text(findings, ', so their margins are not on one scale')}. "

@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.comparison.budget import BudgetCurve
 from analysis.comparison.comparisons import Comparison
+from analysis.comparison.settings import exchangeable
 from analysis.metrics import BY_NAME, SCORE, SELECTION
 from analysis.parameters import ARM
 from analysis.report.arms import pair_styles
@@ -23,10 +24,10 @@ def decay(comparison: Comparison) -> Drawing | None:
     Raises:
         NothingToDrawError: If no run has a decay time and tells whether it is censored.
     """
-    grid = comparison.grid()
-    if grid.empty:
+    shown = comparison.shown()
+    if shown.empty:
         return None
-    ended = grid[~grid["diverged"]]
+    ended = shown[~shown["diverged"]]
     known = _measured(ended, _DECAY.column, str(_DECAY.censored_by))
     curves = []
     with panel() as (figure, axes):
@@ -43,9 +44,9 @@ def decay(comparison: Comparison) -> Drawing | None:
         axes.legend(fontsize=8)
     alt = "Share of runs whose loss has not fallen to a tenth yet, by epoch, for both losses"
     runs = " and ".join(f"{(known[ARM] == arm).sum()} {arm}" for arm in comparison.arms)
-    parts = [f"{len(grid) - len(ended)} diverged"] if len(grid) > len(ended) else []
+    parts = [f"{len(shown) - len(ended)} diverged"] if len(shown) > len(ended) else []
     parts += [f"{len(ended) - len(known)} without a decay time"] if len(ended) > len(known) else []
-    note = f"Left out: {' and '.join(parts)} of {len(grid)} runs." if parts else ""
+    note = f"Left out: {' and '.join(parts)} of {len(shown)} runs." if parts else ""
     seeds = seeds_text(known.groupby(ARM)["seed"].nunique().tolist())
     return Drawing(figure, pd.concat(curves), alt, f"{runs} runs of {seeds}", note)
 
@@ -92,7 +93,9 @@ def tuning_difference(comparison: Comparison) -> Drawing | None:
 
 
 def _budget_curve(comparison: Comparison) -> BudgetCurve | None:
-    """None for a single setting, which shows no curve."""
+    """None for a single setting, and where not any order of trying would do: these show no curve."""
+    if not exchangeable(comparison.tried):
+        return None
     _measured(comparison.runs, SELECTION, SCORE.column)
     curve = comparison.budget_curve
     if curve is None:

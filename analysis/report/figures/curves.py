@@ -26,7 +26,7 @@ def epoch_curves(compared: Sequence[Comparison], points: pd.DataFrame) -> pd.Dat
         Columns ``dataset`` (the comparison's label), ``loss``, ``metric``, ``epoch``, ``n`` (seeds), ``mean``, ``low``
         and ``high`` (95% t interval over seeds; NaN for a single seed). Conditions that one arm lacks stay out; so do
         diverged runs, and where numbers of epochs differ, all but the longest: a mean over fewer runs from some epoch
-        on would show a step that no run takes.
+        on would show a step that no run takes. Where seeds drew their settings, the runs are those that they chose.
     """
     parts = [_curves(comparison, points) for comparison in compared if comparison.readable and len(points)]
     parts = [part for part in parts if len(part)]
@@ -34,8 +34,10 @@ def epoch_curves(compared: Sequence[Comparison], points: pd.DataFrame) -> pd.Dat
 
 
 def _curves(comparison: Comparison, points: pd.DataFrame) -> pd.DataFrame:
-    grid = comparison.grid()
-    ended = grid[~grid["diverged"].astype(bool) & (grid["epochs"] == grid["epochs"].max())]
+    shown = comparison.shown()
+    ended = shown[~shown["diverged"].astype(bool) & (shown["epochs"] == shown["epochs"].max())]
+    if ended.empty:
+        return pd.DataFrame()
     of_seed = ended.groupby([ARM, "seed"]).ngroup()
     by_key = pd.Series(of_seed.to_numpy(), index=ended["key"])
     seed_of_key = by_key.reindex(points["key"].cat.categories).fillna(-1).to_numpy(dtype=int)

@@ -8,7 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from analysis.comparison.comparisons import Comparison
+from analysis.comparison.levels import Levels, levels_of
 from analysis.comparison.pairing import FLOOR
+from analysis.comparison.settings import halves
 from analysis.metrics import METRICS, SCORE, Metric, Scale
 from analysis.parameters import ARM
 from analysis.report.arms import pair_styles
@@ -49,7 +51,20 @@ def margins(metric: Metric, comparison: Comparison) -> Drawing | None:
             row[0].yaxis.set_minor_formatter(PlainLog(minor_thresholds=(1.2, 0.4)))
     apart = len({style.margin_on for style in styles.values()}) > 1
     alt = f"{metric.name} by margin, a panel for each loss{'; the margins are not on one scale' if apart else ''}"
-    return Drawing(figure, rows, alt, seeds_text(rows["n"].tolist()))
+    return Drawing(figure, rows, alt, seeds_text(rows["n"].tolist()), _note(comparison))
+
+
+def _note(comparison: Comparison) -> str:
+    """What a point stands for, where seeds drew their margins."""
+    if not any(levels.drawn for levels in _levels(comparison).values()):
+        return ""
+    alone = ", and of that the runs that were trained to the end" if halves(comparison.tried) else ""
+    return f"A point is a fifth of the range that seeds drew from{alone}."
+
+
+def _levels(comparison: Comparison) -> dict[str, Levels]:
+    """The margins of each arm."""
+    return {arm: levels_of(comparison.tried[comparison.tried[ARM] == arm], "margin") for arm in comparison.arms}
 
 
 def margin_curves(comparison: Comparison, metric: Metric) -> pd.DataFrame:
@@ -57,7 +72,8 @@ def margin_curves(comparison: Comparison, metric: Metric) -> pd.DataFrame:
 
     Returns:
         Columns ``loss``, ``margin``, ``n`` (seeds), ``mean``, ``low`` and ``high`` (95% t interval over seeds; NaN for
-        a single seed). Metrics compared by their logarithm have geometric means. Diverged runs stay out.
+        a single seed). Metrics compared by their logarithm have geometric means. Diverged runs stay out. Where seeds
+        drew margins from a range, ``margin`` is the middle of each of its fifths, to two digits.
 
     Raises:
         NothingToDrawError: If no run has the metric.
@@ -68,6 +84,13 @@ def margin_curves(comparison: Comparison, metric: Metric) -> pd.DataFrame:
     values = ended[metric.column].to_numpy(float)
     known = ended.assign(value=np.log(np.maximum(values, FLOOR)) if metric.scale == "log" else values)
     known = known.dropna(subset=["value"])
+    for arm, levels in _levels(comparison).items():
+        if levels.drawn:
+            own = known[ARM] == arm
+            middles = [
+                float(f"{levels.middle(position):.2g}") for position in levels.positions(known.loc[own, "margin"])
+            ]
+            known.loc[own, "margin"] = middles
     per_seed = known.groupby([ARM, "margin", "seed"])["value"].mean().reset_index()
     rows = per_seed.groupby([ARM, "margin"])["value"].agg(["count", "mean", "sem"]).reset_index()
     rows = with_t_intervals(rows.rename(columns={"count": "n"})).drop(columns="sem")

@@ -7,9 +7,13 @@ import pytest
 from analysis import verdicts
 from analysis.comparison.comparisons import comparisons
 from analysis.comparison.edges import Edge
+from analysis.comparison.levels import levels_of
+from analysis.comparison.settings import longest_runs
 from analysis.metrics import GRID_AVERAGE, SELECTION, TUNED
 from analysis.report.document.wording import tuning_lines
+from tests.analysis.fabricated import Floats
 from tests.analysis.findings import found
+from tests.analysis.searched import RUNGS, searched_runs
 from tests.analysis.studies import judged, simulated_runs
 
 MARGINS = (0.1, 0.4, 1.6, 6.4)
@@ -116,3 +120,69 @@ def test_sentence_26_seeds_that_have_not_tried_every_level_show_no_rise() -> Non
     """A level that two seeds of 13 have tried is not yet searched."""
     runs = study({"contrastive": 0.1, "triplet": 0.1})
     assert edges_of(runs[(runs["margin"] < 6.4) | (runs["seed"] < 2)]) == ()
+
+
+def rising(arm: str, margin: Floats, rate: Floats) -> Floats:
+    """The contrastive loss rises by 20 points over the range of its margins, triplet is best in the middle of it."""
+    return 0.2 * margin if arm == "contrastive" else -0.4 * (margin - 0.5) ** 2
+
+
+@pytest.mark.parametrize(("settings", "rungs"), [(9, ()), (27, RUNGS)])
+def test_sentence_26_the_last_fifth_of_a_range_that_seeds_drew_from_is_an_edge(
+    settings: int, rungs: tuple[int, ...]
+) -> None:
+    runs = searched_runs(np.random.default_rng(0), settings=settings, rungs=rungs, response=rising)
+    (edge,) = (edge for edge in edges_of(runs) if edge.rises)
+    own = runs.loc[runs["loss"] == "contrastive", "margin"]
+    low, high = own.min(), own.max()
+    step = (high / low) ** 0.2
+    assert (edge.arm, edge.parameter, edge.level) == ("contrastive", "margin", high)
+    assert edge.wider == pytest.approx((high * step, high * step**2))
+    assert edge.inner == pytest.approx(high / step)
+    assert str(edge).startswith(
+        f"the range of margin ends at {float(f'{high:.3g}'):g} where contrastive still rises: try "
+    )
+    words = f"{float(f'{edge.inner:.3g}'):g} to {float(f'{high:.3g}'):g}"
+    assert edge.note == f"its best fifth of the range of margin, {words}, is at an end, where no rise is shown"
+
+
+def test_sentence_26_the_first_fifth_of_a_range_can_be_an_edge_too() -> None:
+    runs = searched_runs(np.random.default_rng(0), settings=27, response=lambda arm, margin, rate: -0.1 * rate)
+    low, high = runs["lr"].min(), runs["lr"].max()
+    edges = [edge for edge in edges_of(runs) if edge.rises]
+    assert [(edge.parameter, edge.level) for edge in edges] == [("lr", low)] * 2
+    assert edges[0].wider[0] == pytest.approx(low / (high / low) ** 0.2)
+    assert f"{float(f'{low:.3g}'):g} to " in edges[0].note
+
+
+def test_sentence_26_with_halving_scores_at_the_first_rung_count_and_no_later_ones() -> None:
+    runs = searched_runs(np.random.default_rng(0), settings=27, rungs=RUNGS, response=rising)
+    later = runs["stopped_at"] != RUNGS[0]
+    assert edges_of(runs.assign(**{SELECTION: runs[SELECTION].where(~later, 0.5)})) == edges_of(runs)
+    flat = edges_of(runs.assign(**{SELECTION: runs[SELECTION].where(later, 0.5)}))
+    assert [edge.rises for edge in flat] == [False] * 4
+
+
+def test_sentence_26_where_survivors_have_no_score_at_the_first_rung_no_rise_is_shown() -> None:
+    runs = searched_runs(np.random.default_rng(0), settings=27, rungs=RUNGS, response=rising)
+    assert edges_of(longest_runs(runs)) == ()
+
+
+def test_sentence_26_a_seed_without_a_setting_in_a_fifth_is_left_out_there_and_six_must_remain() -> None:
+    runs = searched_runs(np.random.default_rng(0), settings=27, response=rising)
+    contrastive = runs["loss"] == "contrastive"
+    levels = levels_of(runs[contrastive], "margin")
+    last = pd.Series(levels.positions(runs["margin"]) == 4, index=runs.index) & contrastive
+    for seeds, rises in ((6, True), (5, False)):
+        # Elsewhere in the range instead: these seeds have tried as many settings.
+        moved = runs.assign(margin=runs["margin"].where(~last | (runs["seed"] < seeds), levels.middle(1)))
+        moved.loc[last & (runs["seed"] >= seeds), "margin"] *= np.linspace(
+            0.9, 1.1, (last & (runs["seed"] >= seeds)).sum()
+        )
+        assert any(edge.rises and edge.parameter == "margin" for edge in edges_of(moved)) == rises
+
+
+def test_sentence_26_diverged_settings_of_a_fifth_are_its_worst() -> None:
+    runs = searched_runs(np.random.default_rng(0), settings=27, response=rising)
+    runs["diverged"] = runs["margin"] > levels_of(runs[runs["loss"] == "contrastive"], "margin").ranges[4][0]
+    assert not any(edge.arm == "contrastive" and edge.parameter == "margin" for edge in edges_of(runs))

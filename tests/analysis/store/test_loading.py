@@ -142,6 +142,49 @@ def test_a_metric_is_no_parameter_and_an_infinite_one_is_none_at_all() -> None:
     assert "test/map_at_r" not in runs
 
 
+def searched(key: str, **tags: str) -> RunDescription:
+    run = described(key, epochs=50)
+    return RunDescription(run.key, run.params, {**run.tags, **tags})
+
+
+def test_a_run_says_how_its_setting_was_chosen_and_where_it_was_stopped(tmp_path: Path) -> None:
+    stopped = searched("stopped", search="tpe", stopped="epoch 6")
+    recorded(tmp_path, described("old"), stopped, searched("whole", search="tpe", stopped="false"))
+    found = load_study("s", tmp_path).set_index("key")[["search", "stopped_at"]]
+    assert found.to_dict("index") == {
+        "old": {"search": "grid", "stopped_at": 0},
+        "stopped": {"search": "tpe", "stopped_at": 6},
+        "whole": {"search": "tpe", "stopped_at": 0},
+    }
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        *({"search": "annealing"}, {"search": ""}, {"stopped": "true"}, {"stopped": "epoch"}, {"stopped": "epoch 0"}),
+        *({"stopped": "epoch -6"}, {"stopped": "epoch 6.5"}, {"stopped": "epoch \u0666"}, {"stopped": "epoch 50"}),
+    ],
+)
+def test_a_run_in_mlflow_whose_search_or_stop_cannot_be_stays_out(tags: dict[str, str]) -> None:
+    run = searched("k", **tags)
+    runs, (warning,) = run_table([StoredRun("r1", "k", run.params, run.tags, {})])
+    assert runs.empty
+    assert f"tag {next(iter(tags))!r} = " in warning
+
+
+@pytest.mark.parametrize("tags", [{"search": "annealing"}, {"stopped": "true"}, {"stopped": "epoch 06"}])
+def test_a_record_whose_search_or_stop_cannot_be_is_left_out(tags: dict[str, str], tmp_path: Path) -> None:
+    recorded(tmp_path, described("good"), searched("odd", **tags))
+    with pytest.raises(StudyNotFoundError, match=f"tag '{next(iter(tags))}' is n"):
+        load_study("s", tmp_path)
+
+
+def test_a_run_may_have_been_asked_for_by_two_searches() -> None:
+    runs = [searched("k", search=search) for search in ("random", "grid")]
+    table, warnings = run_table([StoredRun("r", "k", run.params, run.tags, {}) for run in runs])
+    assert (len(table), warnings) == (1, [])
+
+
 def test_a_foreign_run_in_mlflow_stays_out_with_a_warning(tmp_path: Path) -> None:
     from mlflow.tracking import MlflowClient
 

@@ -1,0 +1,59 @@
+"""How the settings of a study were searched, in words, and what a study whose seeds draw their own does not have."""
+
+from __future__ import annotations
+
+from analysis.comparison.comparisons import Comparison
+from analysis.comparison.settings import exchangeable, halves, is_drawn, search_text
+from analysis.parameters import ARM
+from analysis.report.findings import Findings
+
+
+def search_lines(findings: Findings) -> list[str]:
+    """How many settings each seed tried of each arm, how, and what became of them; nothing for grids."""
+    return [
+        f"{dataset}, {arm}: {search_text(own)}"
+        for dataset, runs in findings.datasets.items()
+        for arm, own in runs.groupby(ARM)
+        if is_drawn(own).any()
+    ]
+
+
+def absent_text(findings: Findings) -> str:
+    """What cannot be told where seeds drew their settings; empty for grids."""
+    drawn = [comparison for comparison in findings.comparisons if comparison.tuned.drawn]
+    no_grid = [comparison for comparison in drawn if comparison.of_grid().empty]
+    not_any = [comparison for comparison in drawn if not exchangeable(comparison.tried)]
+    texts = []
+    if no_grid:
+        texts.append(
+            f"No grid average on {_labels(no_grid)}: each seed drew its own settings, so that there is no grid. Curves "
+            "over the epochs are those of the runs that the seeds chose."
+        )
+    if not_any:
+        texts.append(
+            f"No curve of the tuning effort and no parts of the search on {_labels(not_any)}: a search that learned "
+            "from what it had tried, or stopped some of it, would have tried other settings with a smaller budget."
+        )
+    return " ".join(texts)
+
+
+def method_text(findings: Findings) -> str:
+    """How seeds that draw their settings are compared; empty for grids."""
+    if not any(comparison.tuned.drawn for comparison in findings.comparisons):
+        return ""
+    halved = (
+        " Successive halving stopped settings at early epochs by their validation MAP@R there, each seed's among its "
+        "own. Such runs enter no verdict; the budget counts them."
+        if any(halves(runs) for runs in findings.datasets.values())
+        else ""
+    )
+    return (
+        f"Searched: each seed drew its own settings, equally many for each loss, and chose among them.{halved} Levels "
+        "of what was drawn from a range are its fifths on a log scale, from the least to the largest value drawn: a "
+        "loss still rises where its best fifth is the last one. With halving, all settings are compared at the first "
+        "epoch at which it stopped some."
+    )
+
+
+def _labels(compared: list[Comparison]) -> str:
+    return " and ".join(comparison.label for comparison in compared)
