@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from analysis.comparison.comparisons import comparisons
-from analysis.comparison.edges import NUMERIC
+from analysis.comparison.levels import NUMERIC
 from analysis.store.loading import StudyNotFoundError, load_study
 from study.config.model import StudyConfig
 from study.config.per_loss import PerLoss
