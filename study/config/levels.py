@@ -28,6 +28,10 @@ class Range:
         """The number with six significant digits next to a value, within the range."""
         return min(max(float(f"{value:.6g}"), self.low), self.high)
 
+    def __contains__(self, value: float) -> bool:
+        """Whether a number lies within."""
+        return self.low <= value <= self.high
+
     def __str__(self) -> str:
         """As a user writes it."""
         return f"{_shortest(self.low)}{TO}{_shortest(self.high)}"
@@ -63,6 +67,11 @@ def level_or_range(value: Any, check: ValidatorFunctionWrapHandler) -> Level:
     if found.low >= found.high:
         raise ValueError(f"the range {value!r} is upside down: its lower end stands first, as in 0.1{TO}10")
     return found
+
+
+def may_be(value: float, values: Iterable[Level]) -> bool:
+    """Whether a number is one of some levels, or lies in one of some ranges."""
+    return any(value in own if isinstance(own, Range) else value == own for own in values)
 
 
 def levels(values: Iterable[Level]) -> tuple[float, ...]:

@@ -16,11 +16,13 @@ from analysis.plain_text import name_text
 from analysis.yaml_file import YamlError, read_yaml
 from study.config import fields as f
 from study.config.faults import one_line
+from study.config.levels import TO
 from study.config.model import PER_LOSS, StudyConfig
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "sweep"
 _RANGES = Path(__file__).parent / "ranges.yaml"
+_OF_SEARCHES = ("search", "settings", "halving", "rungs", "factor")  # fields
 _LONGEST_PATH = 400  # characters of what a message shows
 _ADDRESSES = ("tracking_uri", "storage", "address")
 _ENVIRONMENT = {"tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}  # fields and their variables
@@ -69,13 +71,20 @@ def load_config(
 
 
 def _preset(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
-    """A preset's fields. If the study searches and the preset is a grid, ranges stand for its levels."""
+    """A preset's fields, as they suit one's own: levels make a grid of a search, and a search takes ranges."""
     fields = _read_yaml(PRESETS / f"{name}.yaml")
-    if own.get("search", "grid") == "grid":
+    if "search" in fields and (own.get("search") == "grid" or _levels_alone(own)):
+        fields = {field: value for field, value in fields.items() if field not in _OF_SEARCHES}
+    if "search" in fields or own.get("search", "grid") == "grid":
         return fields
     normalized = str(own.get("normalize", fields.get("normalize", False))).lower() in ("true", "1", "yes", "on")
     ranges: dict[str, Any] = _read_yaml(_RANGES)["normalized" if normalized else "raw"]
     return fields | ranges
+
+
+def _levels_alone(own: Mapping[str, Any]) -> bool:
+    """Whether margins are given, all of them levels, to no search of one's own."""
+    return "margins" in own and "search" not in own and TO not in str(own["margins"])
 
 
 def _of_losses(fields: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

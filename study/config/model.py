@@ -10,10 +10,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from analysis.comparison.pairing import DEFAULT_SETTING
 from analysis.metrics import metrics_with
 from analysis.store.loading import is_study_name
 from study.config import fields as f
-from study.config.levels import Range
+from study.config.levels import Range, may_be
 from study.config.searches import (
     DEFAULT_SETTINGS,
     FACTOR,
@@ -258,8 +259,18 @@ class StudyConfig(BaseModel):
 
     @property
     def settings_at_rungs(self) -> tuple[int, ...]:
-        """How many settings of a seed and loss are trained to each of `rung_epochs`."""
-        return tuple(self.budget // self.factor**rung for rung in range(len(self.rung_epochs)))
+        """How many settings of a seed and loss are trained to each of `rung_epochs`, the default setting included."""
+        *stopped, whole = (self.budget // self.factor**rung for rung in range(len(self.rung_epochs)))
+        return (*stopped, whole + (self.search != "grid" and self.tries_default))
+
+    @property
+    def tries_default(self) -> bool:
+        """Whether every loss may take the default setting. Then each search trains it too, beside those it draws."""
+        miner, margin, lr, *_ = DEFAULT_SETTING
+        return all(
+            miner in self.miners.of(loss) and may_be(margin, self.margins.of(loss)) and may_be(lr, self.lrs.of(loss))
+            for loss in self.losses
+        )
 
     def dataset_encoders(self) -> list[tuple[str, str]]:
         """Each dataset with each of its encoders, in the order given. Datasets are named as the user wrote them."""

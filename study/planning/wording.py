@@ -64,11 +64,12 @@ def _run_lines(config: StudyConfig, asked: int, datasets: int) -> list[str]:
         return [f"  runs       {asked // seeds} conditions x {seeds} seeds = {asked} runs of {epochs} epochs"]
     searches = datasets * len(config.losses) * seeds
     trained = list(zip(config.rung_epochs, config.settings_at_rungs, strict=True))
-    budget = f"{config.budget} settings for each dataset, loss and seed"
+    drawn = f"{config.budget} settings{' and the default' if config.tries_default else ''}"
+    budget = f"{drawn} for each dataset, loss and seed"
     lines = [f"  search     {config.search}: {budget}, {searches} searches"]
     if config.halving:
         steps = ", ".join(f"{count} to epoch {epoch}" for epoch, count in trained)
-        spent, whole = sum(epoch * count for epoch, count in trained), config.budget * epochs
+        spent, whole = sum(epoch * count for epoch, count in trained), (config.budget + config.tries_default) * epochs
         lines.append(f"  rungs      {steps}: {spent} epochs instead of {whole} a search")
     total = searches * sum(config.settings_at_rungs)
     member_epochs = searches * sum(epoch * count for epoch, count in trained)
@@ -125,7 +126,7 @@ def _powers(config: StudyConfig, datasets: int) -> list[FamilyPower]:
     """The families of tests of a study.
 
     Losses have a grid average only with the miners that both try, and are compared at the default setting only if both
-    try it. A search has neither.
+    try it. A search has no grid.
     """
     miners = {loss: set(config.miners.of(loss)) for loss in config.losses}
     pairs = list(combinations(miners, 2)) if config.search == "grid" else []
@@ -141,9 +142,10 @@ def _powers(config: StudyConfig, datasets: int) -> list[FamilyPower]:
 
 
 def _has_default_setting(config: StudyConfig, loss: str) -> bool:
+    if config.search != "grid":
+        return config.tries_default
     return (
-        config.search == "grid"
-        and DEFAULT_SETTING.miner in config.miners.of(loss)
+        DEFAULT_SETTING.miner in config.miners.of(loss)
         and DEFAULT_SETTING.margin in config.margins.of(loss)
         and DEFAULT_SETTING.lr in config.lrs.of(loss)
     )
@@ -171,8 +173,8 @@ def _test_lines(config: StudyConfig, datasets: int) -> list[str]:
         label = "tests      " if not lines else "           "
         lines.append(f"  {label}{estimand}, {seeds} seeds: {counts}; smallest p reachable {smallest:.2g}")
     if config.search != "grid":
-        return [*lines, f"             {GRID_AVERAGE}, {AT_DEFAULT}: none, for each seed draws settings of its own"]
-    if all(power.estimand != GRID_AVERAGE for power in powers):
+        lines.append(f"             {GRID_AVERAGE}: none, for each seed draws settings of its own")
+    elif all(power.estimand != GRID_AVERAGE for power in powers):
         lines.append(f"             {GRID_AVERAGE}: none, for no two losses try a miner in common")
     elif config.miners.shared is None:
         lines.append(f"             {GRID_AVERAGE}: only over the miners that both losses try")

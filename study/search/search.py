@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from analysis.comparison.pairing import DEFAULT_SETTING
 from study.config.model import StudyConfig
 from study.config.searches import FACTOR, bracket_size, tpe_batch
 from study.planning.grid import Setting
@@ -34,12 +35,14 @@ class Method:
         rungs: The epochs at which settings are judged, in order; the last is the last epoch of a run. With several,
             successive halving (Jamieson and Talwalkar 2016): of each bracket of settings one in `factor` goes on.
         factor: How many that is.
+        first: A setting that it trains to the last epoch whatever comes, beside its budget; None for none.
     """
 
     sampling: str
     budget: int
     rungs: tuple[int, ...]
     factor: int = FACTOR
+    first: Setting | None = None
 
     @property
     def bracket(self) -> int:
@@ -54,7 +57,9 @@ class Method:
 
 def method_of(config: StudyConfig) -> Method:
     """How the searches of a study go about."""
-    return Method(config.search, config.budget, config.rung_epochs, config.factor)
+    default = Setting(DEFAULT_SETTING.miner, DEFAULT_SETTING.margin, DEFAULT_SETTING.lr)
+    first = default if config.tries_default else None
+    return Method(config.search, config.budget, config.rung_epochs, config.factor, first)
 
 
 class Progress(NamedTuple):
@@ -79,24 +84,35 @@ def progress(space: Space, method: Method, dataset: str, seed: int, scores: Scor
         seed: Of the search.
         scores: The results so far.
     """
-    found: list[Ask] = []
-    told: list[Told] = []
+    found, first = _first(method, scores)
+    told = [*(first or ())]
     settings = drawn_settings(space, method.sampling, dataset, seed, min(method.batch, method.budget))
     while True:
         brackets = [settings[start : start + method.bracket] for start in range(0, len(settings), method.bracket)]
         halved = [_halve(bracket, method, scores) for bracket in brackets]
+        if first is None:
+            halved.insert(0, ([], None))
         found += [ask for asks, _ in halved for ask in asks]
         for _, results in halved:
             if results is None:
                 return Progress(found, told)
             told += results
-        wanted = min(method.batch, method.budget - len(told))
+        wanted = min(method.batch, method.budget - len(told) + len(first or ()))
         if method.sampling != "tpe" or wanted <= 0:
             return Progress(found, told)
         # A whole batch, so that a larger budget finds the same settings.
         settings = list(tpe_settings(space, dataset, seed, tuple(told), method.batch))[:wanted]
         if not settings:
             return Progress(found, told)
+
+
+def _first(method: Method, scores: Scores) -> tuple[list[Ask], list[Told] | None]:
+    """What a search asks for beside its budget; and its results, once they are there."""
+    if method.first is None:
+        return [], []
+    ask = Ask(method.first, method.rungs[-1])
+    score = scores(ask)
+    return [ask], None if score is None else [Told(ask.setting, ((ask.epoch, score),), False)]
 
 
 def _halve(settings: Sequence[Setting], method: Method, scores: Scores) -> tuple[list[Ask], list[Told] | None]:

@@ -13,7 +13,10 @@ from study.search.search import Ask
 from trainables.random_streams import stream_number
 
 HALVING: dict[str, Any] = {"halving": True, "factor": 3, "rungs": [6, 17, 50]}
-SEARCH: dict[str, Any] = {"datasets": ["digits"], "search": "sobol", "settings": 9, "seeds": 2}
+SEARCH: dict[str, Any] = {
+    **{"datasets": ["digits"], "search": "sobol", "settings": 9, "halving": False, "seeds": 2},
+    **{"margins": ["contrastive=0.1..1024", "triplet=0.03..4096"], "lrs": "1e-4..1e-2"},
+}
 
 
 def searched(**options: Any) -> StudyConfig:
