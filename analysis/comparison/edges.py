@@ -11,7 +11,7 @@ from scipy import special
 from analysis.comparison.arms import ArmPair
 from analysis.comparison.levels import NUMERIC, PARTS, Levels, levels_of, range_words, rounded
 from analysis.comparison.pairing import Floats
-from analysis.comparison.settings import first_rung, of_complete_seeds
+from analysis.comparison.settings import halves, longest_runs, of_complete_seeds
 from analysis.comparison.tuning import validation_scores
 from analysis.parameters import ARM, CONDITION
 from analysis.statistics.power import ALPHA, LEAST_SEEDS
@@ -63,17 +63,22 @@ def find_edges(tried: pd.DataFrame, arms: ArmPair, budget: int) -> list[Edge]:
     other, and the worst. Fewer seeds than a verdict needs show nothing.
 
     Where seeds drew from a range, its fifths are the levels. A seed without a setting in one of the two that are
-    compared is left out there, at least 6 must remain, and no level counts that fewer have tried. Where halving stopped
-    settings, all scores are those of the first rung.
+    compared is left out there, at least 6 must remain, and no level counts that fewer have tried.
+
+    Where halving stopped settings, only an early rung has scores of them all, and what learns fast there need not be
+    best at the end. So what the seeds chose is counted: an arm still rises at the extreme level that most seeds chose,
+    if more did than its share of the settings tried lets expect (one-sided binomial test, corrected likewise).
 
     Args:
         tried: Runs of one dataset, both arms, stopped ones included.
         arms: Which ones.
         budget: The number of settings of each arm; only seeds that have tried them all count.
     """
-    rows = of_complete_seeds(first_rung(tried.reset_index(drop=True))[0], arms, budget)
+    rows = of_complete_seeds(tried.reset_index(drop=True), arms, budget)
     if rows["seed"].nunique() < LEAST_SEEDS:
         return []
+    if halves(rows):
+        return _where_most_seeds_chose(rows, arms)
     scores = validation_scores(rows).clip(lower=0.0)  # a diverged run counts as the least that MAP@R can be
     rows = rows[[ARM, "seed", "search", *CONDITION]]  # the many other columns take time to copy
     searched = []
@@ -91,6 +96,30 @@ def find_edges(tried: pd.DataFrame, arms: ArmPair, budget: int) -> list[Edge]:
         p_value = _p_greater(differences[~np.isnan(differences)])
         # Two extremes of each hyperparameter of each arm could have been the best.
         edges.append(_edge(arm, parameter, levels, best, rises=p_value * 2 * len(searched) <= ALPHA))
+    return edges
+
+
+def _where_most_seeds_chose(rows: pd.DataFrame, arms: ArmPair) -> list[Edge]:
+    """The edges of a search that halved."""
+    scores = validation_scores(rows)
+    able = rows[np.isfinite(scores) & (rows["stopped_at"] == 0)]
+    chosen = able.loc[scores[able.index].groupby([able[ARM], able["seed"]]).idxmax()]
+    searched = []
+    for arm in arms:
+        own = longest_runs(rows[rows[ARM] == arm])
+        searched += [(arm, name, own[name], levels_of(own, name)) for name in NUMERIC if own[name].nunique() > 1]
+    edges = []
+    for arm, parameter, values, levels in searched:
+        last = len(levels.ranges) - 1
+        choices = levels.positions(chosen.loc[chosen[ARM] == arm, parameter])
+        counts = np.bincount(choices, minlength=last + 1)
+        best = int(np.argmax(counts))
+        if best not in (0, last) or (counts == counts[best]).sum() > 1:
+            continue
+        share = float(np.mean(levels.positions(values) == best))
+        p_value = float(special.bdtrc(counts[best] - 1, len(choices), share))
+        rises = len(choices) >= LEAST_SEEDS and p_value * 2 * len(searched) <= ALPHA
+        edges.append(_edge(arm, parameter, levels, best, rises))
     return edges
 
 
