@@ -12,7 +12,7 @@ from analysis.comparison.arms import ArmPair, arm_pairs
 from analysis.comparison.budget import BudgetCurve, budget_curve
 from analysis.comparison.edges import Edge, find_edges
 from analysis.comparison.pairing import DEFAULT_SETTING, Seed, balanced_grid, by_dataset, has_repeats, seeds_of
-from analysis.comparison.settings import exchangeable, first_rung, is_drawn, of_complete_seeds, whole_runs
+from analysis.comparison.settings import exchangeable, is_drawn, whole_runs
 from analysis.comparison.tuning import Tuned, tune
 from analysis.metrics import METRICS, Metric, score_of
 from analysis.parameters import ARM
@@ -90,17 +90,6 @@ class Comparison:
         first, second = (set(runs.loc[runs[ARM] == arm, "epochs"]) for arm in self.arms)
         longest: pd.DataFrame = runs[runs["epochs"] == max(first & second or first | second)]
         return longest
-
-    @property
-    def unjudged_rung(self) -> int | None:
-        """The epoch at which no seed has scores of all settings, so that no end of a range was judged; None if none.
-
-        MLflow holds settings that survived halving as whole runs alone, without their scores at the first rung.
-        """
-        rows, epoch = first_rung(self.tried)
-        if not epoch or self.tuned.budget is None or not of_complete_seeds(rows, self.arms, self.tuned.budget).empty:
-            return None
-        return epoch
 
     def rises(self, arm: str) -> str | None:
         """Where the range searched ends although an arm still rises there, and what to try; None if nowhere."""

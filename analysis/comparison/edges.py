@@ -9,8 +9,7 @@ import pandas as pd
 from scipy import special
 
 from analysis.comparison.arms import ArmPair
-from analysis.comparison.chosen import range_words, rounded
-from analysis.comparison.levels import NUMERIC, PARTS, Levels, levels_of
+from analysis.comparison.levels import NUMERIC, PARTS, Levels, levels_of, range_words, rounded
 from analysis.comparison.pairing import Floats
 from analysis.comparison.settings import halves, longest_runs, of_complete_seeds
 from analysis.comparison.tuning import validation_scores

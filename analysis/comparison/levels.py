@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.comparison.chosen import Range, range_words
 from analysis.comparison.pairing import row_tuples
 from analysis.parameters import CONDITION, GRID
 
+Range = tuple[float, float]
 NUMERIC = ("margin", "lr")
 PARTS = 5  # of a range that was drawn from, on a log scale
 
@@ -66,3 +66,14 @@ def levels_of(rows: pd.DataFrame, parameter: str) -> Levels:
     ends = np.geomspace(values[0], values[-1], PARTS + 1)
     ends[0], ends[-1] = values[0], values[-1]  # to the last bit
     return Levels(tuple((float(low), float(high)) for low, high in pairwise(ends)))
+
+
+def range_words(ends: Range, digits: int = 2) -> str:
+    """A range to two digits: ``3.1 to 24``; one number where both ends read the same."""
+    low, high = (rounded(end, digits) for end in ends)
+    return low if low == high else f"{low} to {high}"
+
+
+def rounded(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, written out: ``1020``."""
+    return f"{float(f'{value:.{digits}g}'):g}"

@@ -43,17 +43,6 @@ def halves(rows: pd.DataFrame) -> bool:
     return bool((rows["stopped_at"] > 0).any())
 
 
-def first_rung(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The runs in which all settings can be compared, and the epoch of their scores: 0 for the last epoch of each.
-
-    A setting that survived has a run at the first rung as well, as far as records hold it.
-    """
-    if not halves(rows):
-        return rows, 0
-    epoch = int(rows.loc[rows["stopped_at"] > 0, "stopped_at"].min())
-    return rows[rows["stopped_at"] == epoch], epoch
-
-
 def is_drawn(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """(runs,) whether its seed drew a run's setting for itself. Settings that a grid holds too are the grid's."""
     drawn = (rows["search"] != GRID).to_numpy(dtype=bool)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.arms import ArmPair
-from analysis.comparison.chosen import ChosenRange
+from analysis.comparison.levels import Range, range_words
 from analysis.comparison.pairing import Condition, Floats, Seed, has_repeats
 from analysis.comparison.settings import (
     halves,
@@ -33,6 +33,45 @@ from analysis.metrics import SELECTION
 from analysis.parameters import ARM, CONDITION
 
 REPEATS = "a condition stands more than once under one seed and loss"
+
+
+@dataclass(frozen=True)
+class ChosenRange:
+    """The choices of some seeds for one arm.
+
+    Attributes:
+        seeds: How many have chosen.
+        margin: The least and the largest margin that one chose.
+        lr: The least and the largest learning rate.
+        miner: The most frequent miner; of equals the first in the alphabet.
+        miner_seeds: How many chose it.
+        epochs: The least and the largest number of epochs; None where no other number was tried.
+    """
+
+    seeds: int
+    margin: Range
+    lr: Range
+    miner: str
+    miner_seeds: int
+    epochs: Range | None = None
+
+    @classmethod
+    def of(cls, chosen: pd.DataFrame, chose_epochs: bool) -> ChosenRange:
+        """Those of the chosen runs of one arm, at least one.
+
+        Args:
+            chosen: One a seed.
+            chose_epochs: Whether there was more than one number of epochs to choose from.
+        """
+        miner, count = min(Counter(chosen["miner"]).items(), key=lambda item: (-item[1], item[0]))
+        epochs = _range(chosen["epochs"]) if chose_epochs else None
+        return cls(len(chosen), _range(chosen["margin"]), _range(chosen["lr"]), str(miner), count, epochs)
+
+    def __str__(self) -> str:
+        """In words."""
+        trained = "" if self.epochs is None else f", {range_words(self.epochs)} epochs"
+        numbers = f"margin {range_words(self.margin)}, lr {range_words(self.lr)}"
+        return f"{numbers}, miner {self.miner} {self.miner_seeds} of {self.seeds}{trained}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,3 +210,7 @@ def best_weights(count: int) -> Floats:
         for rank in range(count - 1, tried - 1, -1):
             weights[tried - 1, rank - 1] = weights[tried - 1, rank] * (rank + 1 - tried) / rank
     return weights
+
+
+def _range(values: pd.Series) -> Range:
+    return float(values.min()), float(values.max())

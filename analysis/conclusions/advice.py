@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.comparison.chosen import ChosenRange
 from analysis.comparison.comparisons import Comparison
 from analysis.comparison.pairing import Condition
 from analysis.comparison.result import Result
-from analysis.comparison.tuning import Tuned
+from analysis.comparison.tuning import ChosenRange, Tuned
 from analysis.metrics import SCORE, TUNED
 from analysis.parameters import ARM
 from analysis.statistics.intervals import paired_t_interval

@@ -160,12 +160,6 @@ def _doubts(runs: pd.DataFrame, datasets: dict[str, pd.DataFrame], compared: Seq
         rising = "; ".join(str(edge) for edge in comparison.edges if edge.rises)
         if rising:
             doubts.append(f"On {comparison.label} {rising}. A wider range may change the tuned verdicts.")
-        if comparison.unjudged_rung is not None:
-            doubts.append(
-                f"On {comparison.label} it is not known whether the ranges end too early: settings are compared at "
-                f"epoch {comparison.unjudged_rung}, where halving stopped the first of them, and the scores there of "
-                "those that went on are in the study's records alone, not in MLflow."
-            )
         curve = comparison.budget_curve
         if curve is not None and curve.still_moves:
             doubts.append(f"On {comparison.label} {budget_text(curve)}")

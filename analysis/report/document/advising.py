@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.comparison.chosen import ChosenRange, range_words
+from analysis.comparison.levels import range_words
 from analysis.comparison.pairing import DEFAULT_SETTING, Condition
 from analysis.comparison.result import Verdict
+from analysis.comparison.tuning import ChosenRange
 from analysis.conclusions.advice import Advice, Gain
 from analysis.metrics import SCORE
 from analysis.report.document.captions import origin

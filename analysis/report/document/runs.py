@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.comparison.chosen import range_words
-from analysis.comparison.levels import NUMERIC, levels_of
+from analysis.comparison.levels import NUMERIC, levels_of, range_words
 from analysis.comparison.settings import halves, longest_runs, settings_by_epochs
 from analysis.conclusions.fates import Ending, FateAtMargin
 from analysis.parameters import ARM, CONDITION, FIXED
