@@ -22,11 +22,12 @@ from typing import Any
 from study.command import read_command
 from study.config.levels import Range
 from study.config.model import StudyConfig
-from study.config.searches import FACTOR
 from study.machine import CORES
 from study.search.space import space_of
 from tests.benchmarks.plain_training import task_of, trial
 from trainables.datasets.registry import load_vectors
+
+REDUCTION = 3  # of ASHA: of the runs at a rung, one in so many goes on
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,18 @@ def read_searched(file: Path) -> list[Searched]:
     return [Searched(**each) for each in json.loads(file.read_text())]
 
 
+def rungs_of(config: StudyConfig) -> tuple[int, ...]:
+    """The epochs after which a run is validated: those at which ASHA may stop it, and the last.
+
+    The first is that of the study; ASHA makes its own of it, where the study may have fewer.
+    """
+    if not config.halving:
+        return (config.epochs,)
+    first, last = config.rung_epochs[0], config.epochs
+    early = itertools.takewhile(lambda epoch: epoch < last, (first * REDUCTION**rung for rung in itertools.count()))
+    return (*early, last)
+
+
 def search(config: StudyConfig, dataset: str, loss: str, seed: int, folder: Path) -> Searched:
     """One search of one seed and loss on one dataset, on as many processes as there are cores."""
     from ray import tune
@@ -66,12 +79,10 @@ def search(config: StudyConfig, dataset: str, loss: str, seed: int, folder: Path
 
     started = time.perf_counter()
     data = load_vectors(dataset, config.synthetic)
-    task = task_of(data, loss, seed, config.batch_size, config.embedding_dim, config.rung_epochs)
+    task = task_of(data, loss, seed, config.batch_size, config.embedding_dim, rungs_of(config))
     space = space_of(config, loss)
     draws = {name: _drawn(own) for name, own in (("margin", space.margin), ("lr", space.lr))}
-    asha = ASHAScheduler(
-        time_attr="epoch", max_t=config.epochs, grace_period=config.rung_epochs[0], reduction_factor=FACTOR
-    )
+    asha = ASHAScheduler(time_attr="epoch", max_t=config.epochs, grace_period=task.rungs[0], reduction_factor=REDUCTION)
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(trial, task=task), {"cpu": 1}),
         param_space=draws,

@@ -6,18 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from analysis import load_study
-from analysis.comparison.tuning import validation_scores
+from analysis.comparison.arms import arm_pairs
+from analysis.comparison.tuning import tune
 from analysis.parameters import ARM
 from analysis.statistics.intervals import paired_t_interval
-from analysis.store.records import BrokenRecordError, read_records, records_folder
 
 OUTCOME = "test/map_at_r"
 SEARCH = ["dataset", ARM, "seed"]
-_WHOLE = "false"  # the tag `stopped` of a run that halving did not stop
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,33 +34,21 @@ class RecordedSearches:
 
 
 def read_searches(name: str, storage: Path) -> RecordedSearches:
-    """Reads the searches of a study, of whatever state its halving is in.
+    """Reads the searches of a study of two losses.
 
     Raises:
-        BrokenRecordError: If one of its records is broken.
+        ValueError: If no choice can be read of a dataset's runs.
     """
-    last_epochs: dict[str, int] = {}
-    stopped: set[str] = set()
-    for record in read_records(records_folder(storage, name)):
-        if isinstance(record, BrokenRecordError):
-            raise record
-        for run in record.runs:
-            tag = run.tags.get("stopped", _WHOLE)
-            last_epochs[run.key] = int(run.params["epochs"] if tag == _WHOLE else tag.removeprefix("epoch "))
-            stopped |= {run.key} if tag != _WHOLE else set()
     runs = load_study(name, storage)
-    return RecordedSearches(len(last_epochs), sum(last_epochs.values()), chosen(runs[~runs["key"].isin(stopped)]))
-
-
-def chosen(runs: pd.DataFrame) -> pd.Series:
-    """The outcome of the run with the best validation score, by dataset, loss and seed.
-
-    Args:
-        runs: Those that were trained to their last epoch.
-    """
-    runs = runs.assign(score=validation_scores(runs)).sort_values("score", ascending=False, kind="stable")
-    outcomes: pd.Series = runs[np.isfinite(runs["score"])].drop_duplicates(SEARCH).set_index(SEARCH)[OUTCOME]
-    return outcomes.sort_index()
+    epochs = runs["stopped_at"].where(runs["stopped_at"] > 0, runs["epochs"])
+    (pair,) = arm_pairs(runs[ARM])
+    chosen = []
+    for dataset, rows in runs.groupby("dataset"):
+        tuned = tune(rows, pair)
+        if tuned.refused:
+            raise ValueError(f"{dataset}: {tuned.refused}")
+        chosen.append(tuned.runs)
+    return RecordedSearches(len(runs), int(epochs.sum()), pd.concat(chosen).set_index(SEARCH)[OUTCOME].sort_index())
 
 
 @dataclass(frozen=True)

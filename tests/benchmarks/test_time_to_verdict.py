@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from study.command import read_command
-from tests.benchmarks.plain_search import Searched
+from tests.benchmarks.plain_search import Searched, rungs_of
 from tests.benchmarks.recorded_searches import RecordedSearches
 from tests.benchmarks.time_to_verdict import WAYS, options_of, order, read_arguments
 from tests.benchmarks.verdict_report import OwnTimes, PlainTimes, report
@@ -16,6 +16,14 @@ def test_what_is_repeated_stands_between_what_is_not() -> None:
     assert order("abcd", 3) == ["a", "b", "a", "c", "a", "d"]
     assert order("ab", 3) == ["a", "a", "b", "a"]
     assert order("d", 1) == ["d"]
+
+
+def test_a_plain_run_is_validated_where_asha_may_stop_it() -> None:
+    halving, whole = (
+        read_command(options_of(way, read_arguments([]), Path("somewhere")))[0] for way in (WAYS[2], WAYS[3])
+    )
+    assert rungs_of(halving) == (3, 9, 27, 50)
+    assert rungs_of(whole) == (50,)
 
 
 def test_a_sample_is_scaled_by_its_searches_and_starts_once() -> None:
@@ -29,7 +37,7 @@ def test_a_sample_is_scaled_by_its_searches_and_starts_once() -> None:
 
 
 def test_the_report_compares_the_ways_that_were_measured() -> None:
-    arguments = read_arguments(["--seeds", "2", "--settings", "9", "--epochs", "9"])
+    arguments = read_arguments(["--seeds", "2", "--settings", "8", "--epochs", "9"])
     config, _ = read_command(options_of(WAYS[0], arguments, Path("somewhere")))
     keys = pd.MultiIndex.from_product([["digits"], ["triplet"], [0, 1]], names=["dataset", "loss", "seed"])
     halved = RecordedSearches(26, 54, pd.Series([0.5, 0.6], keys))

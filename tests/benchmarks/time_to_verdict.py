@@ -19,6 +19,7 @@ from pathlib import Path
 from study.command import read_command
 from study.config.loading import ConfigError
 from study.config.model import StudyConfig
+from study.config.searches import DEFAULT_SETTINGS
 from tests.benchmarks.plain_search import Searched, read_searched
 from tests.benchmarks.recorded_searches import RecordedSearches, read_searches
 from tests.benchmarks.verdict_report import OwnTimes, PlainTimes, report
@@ -117,7 +118,7 @@ def read_arguments(texts: Sequence[str] | None) -> argparse.Namespace:
     """The options of this command."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.time_to_verdict", description=__doc__)
     parser.add_argument("--seeds", type=int, default=13, help="of the study")
-    parser.add_argument("--settings", type=int, default=18, help="that each seed tries for each loss")
+    parser.add_argument("--settings", type=int, default=DEFAULT_SETTINGS, help="that each seed tries for each loss")
     parser.add_argument("--epochs", type=int, default=50, help="of a run that is not stopped")
     parser.add_argument("--sample", type=int, default=1, help="seeds for which the plain ways search")
     parser.add_argument("--repeats", type=int, default=3, help="times that (a) is run; the others are run once")

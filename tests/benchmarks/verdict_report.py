@@ -17,7 +17,7 @@ import pandas as pd
 from study.config.model import StudyConfig
 from study.machine import CORES
 from study.progress import duration
-from tests.benchmarks.plain_search import Searched
+from tests.benchmarks.plain_search import Searched, rungs_of
 from tests.benchmarks.recorded_searches import RecordedSearches, differences
 
 WHAT = {
@@ -74,12 +74,13 @@ class PlainTimes:
 
 def report(config: StudyConfig, own: Mapping[str, OwnTimes], plain: Mapping[str, PlainTimes]) -> str:
     """All that was measured."""
-    rungs = ", ".join(map(str, config.rung_epochs))
+    rungs, of_asha = (", ".join(map(str, epochs)) for epochs in (config.rung_epochs, rungs_of(config)))
     lines = [
         "# Time to verdict",
         "",
         f"{', '.join(config.datasets)}; {', '.join(config.losses)}; {len(config.seeds)} seeds; {config.budget} "
-        f"settings for each seed and loss; runs of {config.epochs} epochs, halved at {rungs}.",
+        f"settings for each seed and loss; runs of {config.epochs} epochs, halved at {rungs}, with ASHA at "
+        f"{of_asha}.",
         f"{_processor()}, {CORES} cores; Python {platform.python_version()}, "
         f"{', '.join(f'{name} {version(name)}' for name in _LIBRARIES)}.",
         "",
