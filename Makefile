@@ -1,11 +1,12 @@
 # make demo: installs and runs the demo study. make test: installs and passes the checks.
 # make faults: kills real processes for some minutes. make simulations: judges thousands of fabricated studies.
+# make bench: times the demo's search against plain Ray Tune, half an hour on two idle cores; writes build/time_to_verdict.md.
 # An existing .venv is reused; PYTHON chooses the interpreter that makes a new one.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test faults simulations install clean
+.PHONY: demo test faults simulations bench install clean
 
 demo: install
 	$(BIN)/python -m study.run --preset demo
@@ -23,6 +24,9 @@ faults: install
 
 simulations: install
 	$(BIN)/python -m pytest -m slow -n 2 -rP --durations=5 tests/analysis/test_simulations.py
+
+bench: install
+	$(BIN)/python -m tests.benchmarks.time_to_verdict
 
 install: $(VENV)/.installed
 
