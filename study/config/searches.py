@@ -40,6 +40,8 @@ def check_rungs(rungs: Sequence[int], epochs: int) -> None:
     Raises:
         ValueError: With what would be right.
     """
+    if epochs < 2:
+        raise ValueError("a run of one epoch cannot be stopped earlier: give more --epochs, or leave --halving out")
     if len(rungs) < 2 or rungs[0] < 1 or any(low >= high for low, high in pairwise(rungs)):
         raise ValueError(
             f"rungs {', '.join(map(str, rungs))} are out of order: give at least two epochs, each later than the one "

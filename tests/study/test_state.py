@@ -111,7 +111,7 @@ def test_inputs_that_differ_in_some_bit_from_those_of_recorded_runs_are_a_warnin
 
 def test_cached_inputs_that_were_exchanged_are_not_trained_on(config: StudyConfig, tmp_path: Path) -> None:
     birds = save_classes(tmp_path / "birds", 8, 10)
-    own = {"datasets": [f"folder:{birds}"], "encoder": ["folder:birds=cnn"], "image_size": 16}
+    own = {"margins": [1.0], "datasets": [f"folder:{birds}"], "encoder": ["folder:birds=cnn"], "image_size": 16}
     config = load_config("demo", None, {**config.model_dump(include={"storage", "cache", "epochs", "seeds"}), **own})
     prepare_datasets(config, read_state(config), run_here)
     prepare_datasets(config, read_state(config), run_here)

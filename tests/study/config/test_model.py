@@ -9,6 +9,7 @@ import pytest
 from analysis.comparison.pairing import DEFAULT_SETTING
 from analysis.metrics import LARGEST
 from study.command import command_parser
+from study.config.levels import may_be
 from study.config.loading import ConfigError, load_config, preset_names
 from study.config.model import StudyConfig
 from study.data.sources import find_datasets
@@ -18,14 +19,15 @@ from study.planning.grid import expand
 def test_presets_are_the_studies_that_they_promise() -> None:
     assert preset_names() == ["demo", "paper", "sweep"]
     demo = load_config("demo", None, {})
-    assert (len(expand(demo, find_datasets(demo)[0])), demo.name, demo.storage) == (312, "demo", Path.cwd() / "results")
+    assert (demo.name, demo.storage) == ("demo", Path.cwd() / "results")
+    assert (demo.search, demo.budget, demo.rung_epochs, demo.settings_at_rungs) == ("sobol", 16, (3, 50), (16, 5))
     assert demo.datasets == ("synthetic", "digits")
     assert demo.miners.shared == ("all",)
     assert (demo.lrs.shared, len(demo.seeds), demo.epochs) == ((1e-3,), 13, 50)
     sweep = load_config(None, None, {})
     assert (sweep.name, len(sweep.seeds)) == ("sweep", 13)
     assert sweep.miners.shared == ("all", "semihard", "hard")
-    assert sweep.margins.of("triplet") == demo.margins.of("triplet")
+    assert len(expand(sweep, find_datasets(sweep)[0])) == 3744
     assert sweep.lrs.shared == (1e-4, 3e-4, 1e-3, 1e-2)
     paper = load_config("paper", None, {})
     assert (paper.margins.shared, paper.lrs.shared) == ((1.0,), (1e-3,))
@@ -37,8 +39,9 @@ def test_sentence_5_every_preset_has_the_default_setting() -> None:
         config = load_config(name, None, {})
         for loss in config.losses:
             assert DEFAULT_SETTING.miner in config.miners.of(loss)
-            assert DEFAULT_SETTING.margin in config.margins.of(loss)
-            assert DEFAULT_SETTING.lr in config.lrs.of(loss)
+            assert may_be(DEFAULT_SETTING.margin, config.margins.of(loss))
+            assert may_be(DEFAULT_SETTING.lr, config.lrs.of(loss))
+        assert config.tries_default
 
 
 def test_a_presets_margins_of_losses_that_are_left_out_are_left_out() -> None:
@@ -212,7 +215,10 @@ def test_a_bad_file_gets_one_clear_line(tmp_path: Path, content: str) -> None:
         ("margins: {}", "study.yaml: margins: no values for the loss 'contrastive'"),
         ("lrs: {no: 0.1}", "study.yaml: lrs: the study has no loss 'False': its losses are contrastive, triplet"),
         ("lrs: {triplet: , contrastive: 1}", "study.yaml: lrs of 'triplet': input should be a list (got None)"),
-        ("miners: {triplet: all, contrastive: [all, hard]}", "study.yaml: every loss needs as many settings"),
+        (
+            "search: grid\nmargins: 1\nminers: {triplet: all, contrastive: [all, hard]}",
+            "study.yaml: every loss needs as many settings",
+        ),
         (
             "rope: {recal_at_1: 0.02}",
             "study.yaml: rope: unknown metric 'recal_at_1': did you mean 'recall_at_1'?",

@@ -95,7 +95,7 @@ written = st.one_of(values, st.lists(st.one_of(scalars, texts), max_size=3), st.
 def test_whatever_is_written_is_a_study_or_one_line_about_it(field: str, value: Any) -> None:
     message = ""
     try:
-        config = load_config("demo", None, {field: value})
+        config = load_config("sweep", None, {field: value})
         tried = [(config.miners.of(loss), config.margins.of(loss), config.lrs.of(loss)) for loss in config.losses]
         assert {math.prod(map(len, own)) for own in tried} == {config.budget}
     except ConfigError as error:

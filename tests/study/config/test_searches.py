@@ -16,22 +16,24 @@ from study.config.searches import SAMPLINGS
 
 
 def searched(**options: Any) -> StudyConfig:
-    return load_config("demo", None, {"search": "sobol", **options})
+    return load_config("sweep", None, {"search": "sobol", "miners": "all", **options})
 
 
 def test_a_search_has_a_budget_for_each_seed_and_loss_and_rungs_if_it_halves() -> None:
-    assert (searched().budget, searched().rung_epochs, searched().settings_at_rungs) == (24, (50,), (24,))
+    """At the last rung stands the default setting too, where every loss may take it."""
+    assert (searched().budget, searched().rung_epochs, searched().settings_at_rungs) == (24, (50,), (25,))
     halving = searched(halving=True, settings=36)
-    assert (halving.budget, halving.rung_epochs, halving.settings_at_rungs) == (36, (3, 50), (36, 9))
+    assert (halving.budget, halving.rung_epochs, halving.settings_at_rungs) == (36, (3, 50), (36, 10))
     own = searched(halving=True, rungs="6,17,50", factor=3, settings=18)
-    assert (own.rung_epochs, own.settings_at_rungs) == ((6, 17, 50), (18, 6, 2))
+    assert (own.rung_epochs, own.settings_at_rungs) == ((6, 17, 50), (18, 6, 3))
     grid = load_config("demo", None, {"margins": "1,2", "miners": "all,hard", "lrs": "1"})
     assert (grid.budget, grid.rung_epochs, grid.settings_at_rungs) == (4, (50,), (4,))
 
 
 def test_halving_trains_at_least_three_times_fewer_epochs_than_training_every_setting_to_the_end() -> None:
     for epochs in (16, 30, 50, 100, 1000):
-        config = searched(halving=True, epochs=epochs)
+        config = searched(halving=True, epochs=epochs, margins="2..10")
+        assert not config.tries_default
         trained = sum(map(math.prod, zip(config.rung_epochs, config.settings_at_rungs, strict=True)))
         assert 3 * trained <= config.budget * epochs
 
@@ -65,7 +67,7 @@ def test_where_a_study_gives_no_ranges_each_loss_has_its_own_and_narrower_ones_o
         ({"halving": True, "rungs": "17,6,50"}, "rungs 17, 6, 50 are out of order"),
         ({"halving": True, "rungs": "50"}, "rungs 50 are out of order: give at least two epochs"),
         ({"halving": True, "rungs": "6,17"}, "the last rung is 17, and runs have 50 epochs"),
-        ({"halving": True, "epochs": 1}, "rungs 1, 1 are out of order"),
+        ({"halving": True, "epochs": 1}, "a run of one epoch cannot be stopped earlier"),
         ({"rungs": "6,50"}, "--rungs are for --halving"),
     ],
 )
@@ -88,6 +90,6 @@ def test_a_range_is_drawn_from_within_its_ends_and_written_as_it_is_read(
     assert own.at(1.0) == pytest.approx(own.high, rel=1e-5)
     if sampling != "grid":
         text = f"{own.low!r}..{own.high!r}"
-        config = load_config("demo", None, {"search": sampling, "margins": text})
+        config = load_config("sweep", None, {"search": sampling, "margins": text})
         assert config.margins.shared == (own,)
         assert StudyConfig.model_validate(config.model_dump()).margins == config.margins

@@ -32,7 +32,7 @@ def test_large_datasets_are_estimated_from_small_measurements_without_their_file
 
 def test_a_folder_of_many_classes_is_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("study.planning.estimate._FULL_SIZE", 400)
-    config = load_config("demo", None, {"datasets": ["digits"], "epochs": 1, "miners": ["all"], "batch_size": 16})
+    config = load_config("demo", None, {"datasets": ["digits"], "epochs": 1, "margins": [1], "batch_size": 16})
     for split in ("closed", "disjoint"):
         folder = EncodedDataset("folder:big", "linear", split, "pk", False, 6000, 300, (8,))
         (found,) = estimate(work_of(config, [folder]), [folder], [])

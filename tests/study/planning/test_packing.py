@@ -35,7 +35,7 @@ def test_every_worker_gets_a_pack() -> None:
 
 
 def test_packs_of_large_images_stay_within_the_memory() -> None:
-    config = load_config("demo", None, {"datasets": ["mnist"]})
+    config = load_config("sweep", None, {"datasets": ["mnist"]})
     sizes = {}
     for side in (28, 64, 256):
         images = EncodedDataset("mnist", "cnn", "closed", "shuffle", False, 70_000, 10, (1, side, side))

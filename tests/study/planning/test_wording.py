@@ -117,11 +117,11 @@ def test_the_plan_of_a_search_shows_its_budget_in_settings_runs_and_epochs() -> 
     for part in (
         "  margins    0.1..10\n",
         "  rates      0.0001..0.01\n",
-        "sobol: 18 settings for each dataset, loss and seed, 52 searches",
-        "18 to epoch 5, 6 to epoch 16, 2 to epoch 50: 286 epochs instead of 900 a search",
-        "1352 of 14872 epochs in all; 40 are recorded already",
-        "the first 896 runs in 10 packs",
+        "sobol: 18 settings and the default for each dataset, loss and seed, 52 searches",
+        "18 to epoch 5, 6 to epoch 16, 3 to epoch 50: 336 epochs instead of 950 a search",
+        "1404 of 17472 epochs in all; 40 are recorded already",
+        "the first 948 runs in 10 packs",
         "tuned, 13 seeds: primary 2",
-        "grid average, default setting: none, for each seed draws settings of its own",
+        "grid average: none, for each seed draws settings of its own",
     ):
         assert part in text

@@ -75,9 +75,9 @@ def test_a_cohort_tells_beforehand_how_much_it_will_train() -> None:
 def test_a_pack_without_results_costs_only_the_searches_whose_runs_it_held() -> None:
     among = cohorts_of(**HALVING)
     first = among[0].asked({})
-    pool = train_all(among, 4, random.Random(0), failing=first[0].key)
+    pool = train_all(among, 4, random.Random(0), failing=first[1].key)
     whole = {key for cohort in among for key in keys(to_the_end(cohort.asked))}
-    lost = next(planned for planned in pool.packs if first[0].key in planned.keys)
+    lost = next(planned for planned in pool.packs if first[1].key in planned.keys)
     seeds_lost = {(run.structure.loss, run.member.seed) for run in lost.runs}
     missing = whole - {*trained(pool)}
     runs = [run for cohort in among for run in to_the_end(cohort.asked)]
@@ -87,7 +87,16 @@ def test_a_pack_without_results_costs_only_the_searches_whose_runs_it_held() -> 
 
 def test_losses_search_at_the_same_points_and_their_runs_bear_the_epoch_at_which_they_stop() -> None:
     one, other = (cohort.asked({}) for cohort in cohorts_of(**HALVING))
-    assert len(one) == len(other) == 2 * 9
-    assert {run.structure.stop_at for run in one} == {6}
+    assert len(one) == len(other) == 2 * (9 + 1)
+    assert [run.structure.stop_at for run in one] == [None, *[6] * 9] * 2
     assert [run.member.lr for run in one] == [run.member.lr for run in other]
-    assert len({run.member.lr for run in one}) == 2 * 9, "each seed draws its own"
+    drawn = [run.member.lr for run in one if run.structure.stop_at]
+    assert len(set(drawn)) == 2 * 9, "each seed draws its own"
+
+
+def test_the_default_setting_is_trained_to_the_end_whatever_else_is_drawn_where_every_loss_may_take_it() -> None:
+    for cohort in cohorts_of(**HALVING):
+        whole = [run.member for run in to_the_end(cohort.asked) if run.structure.stop_at is None]
+        assert [(run.margin, run.lr) for run in whole].count((1.0, 1e-3)) == 2
+    for cohort in cohorts_of(margins=["contrastive=0.1..10", "triplet=2..10"]):
+        assert (1.0, 1e-3) not in {(run.member.margin, run.member.lr) for run in cohort.asked({})}
