@@ -20,7 +20,7 @@ def test_presets_are_the_studies_that_they_promise() -> None:
     assert preset_names() == ["demo", "paper", "sweep"]
     demo = load_config("demo", None, {})
     assert (demo.name, demo.storage) == ("demo", Path.cwd() / "results")
-    assert (demo.search, demo.budget, demo.rung_epochs, demo.settings_at_rungs) == ("sobol", 16, (3, 50), (16, 5))
+    assert (demo.search, demo.budget, demo.rung_epochs, demo.settings_at_rungs) == ("sobol", 8, (3, 50), (8, 3))
     assert demo.datasets == ("synthetic", "digits")
     assert demo.miners.shared == ("all",)
     assert (demo.lrs.shared, len(demo.seeds), demo.epochs) == ((1e-3,), 13, 50)
@@ -216,7 +216,7 @@ def test_a_bad_file_gets_one_clear_line(tmp_path: Path, content: str) -> None:
         ("lrs: {no: 0.1}", "study.yaml: lrs: the study has no loss 'False': its losses are contrastive, triplet"),
         ("lrs: {triplet: , contrastive: 1}", "study.yaml: lrs of 'triplet': input should be a list (got None)"),
         (
-            "search: grid\nmargins: 1\nminers: {triplet: all, contrastive: [all, hard]}",
+            "margins: 1\nminers: {triplet: all, contrastive: [all, hard]}",
             "study.yaml: every loss needs as many settings",
         ),
         (
