@@ -169,12 +169,13 @@ class StudyConfig(BaseModel):
         for name in ("margins", "lrs"):
             check_levels(self.search, name, dict(getattr(self, name).own))
         if self.search == "grid":
-            odd = "settings" if self.settings else "halving" if self.halving else "rungs" if self.rungs else None
+            given = {"settings": self.settings, "halving": self.halving, "rungs": self.rungs}
+            odd = next((name for name, value in given.items() if value), None)
             if odd:
                 raise ValueError(f"--{odd} is for a search: a grid trains all of its combinations; give --search sobol")
             return self
-        if self.rungs and not self.halving:
-            raise ValueError("--rungs are for --halving: give both, or neither")
+        if (self.rungs or self.factor != FACTOR) and not self.halving:
+            raise ValueError("--rungs and --factor are for --halving: give it as well, or neither of them")
         fixed = [
             loss
             for loss in self.losses

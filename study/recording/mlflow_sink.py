@@ -175,6 +175,8 @@ class TrackingSink:
         study_id = self._parent(("study",), self.study, {}, None, record)
         cell_id = self._parent(("cell", cell_name), cell_name, cell, study_id, record)
         name = f"{cell_name} margin={params['margin']:g} lr={params['lr']:g} seed={params['seed']}"
+        stopped = run.tags.get("stopped", "false")
+        name += f" (stopped at {stopped})" if stopped != "false" else ""
         tags = {**run.tags, "level": "run", "key": run.key, PARENT_TAG: cell_id}
         texts = {param: str(value) for param, value in params.items()}
         return FinishedRun(run.key, name, record.started, record.finished, tags, texts, _points(points))

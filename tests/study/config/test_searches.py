@@ -68,7 +68,8 @@ def test_where_a_study_gives_no_ranges_each_loss_has_its_own_and_narrower_ones_o
         ({"halving": True, "rungs": "50"}, "rungs 50 are out of order: give at least two epochs"),
         ({"halving": True, "rungs": "6,17"}, "the last rung is 17, and runs have 50 epochs"),
         ({"halving": True, "epochs": 1}, "a run of one epoch cannot be stopped earlier"),
-        ({"rungs": "6,50"}, "--rungs are for --halving"),
+        ({"rungs": "6,50"}, "--rungs and --factor are for --halving"),
+        ({"factor": 3}, "--rungs and --factor are for --halving"),
     ],
 )
 def test_what_cannot_be_searched_is_one_line_that_says_what_to_do(options: dict[str, Any], said: str) -> None:

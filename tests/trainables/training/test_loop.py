@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.trainables.test_invariants import ALONE, DIGITS, points
+from tests.trainables.test_invariants import ALONE, DIGITS, EIGHT_EPOCHS, MEMBERS, points
 from trainables.datasets.registry import load_vectors
 from trainables.objectives.objective import objective
 from trainables.pack import Pack
@@ -74,3 +74,21 @@ def test_training_improves_retrieval_on_digits() -> None:
     recorded = points(train_pack(Pack(replace(DIGITS, epochs=8), (ALONE,)), load_vectors("digits")), 0)
     assert recorded[("test/map_at_r", 8)] > recorded[("test/map_at_r", 0)] + 0.2
     assert recorded[("test/recall_at_1", 8)] > 0.95
+
+
+def test_a_run_that_stops_early_is_the_beginning_of_the_whole_run_and_its_validation_score_then() -> None:
+    """Also in other packs: members are stopped and judged as they would be alone, to the last bit."""
+    digits, whole = load_vectors("digits"), replace(EIGHT_EPOCHS, evaluate_every=5)
+    stopped = replace(whole, stop_at=5)
+    members = MEMBERS[:17]
+    at_once = train_pack(Pack(stopped, members), digits)
+    of_whole = train_pack(Pack(whole, members), digits)
+    for position in (0, 16):
+        early = {(metric, epoch): value for metric, epoch, value in at_once.points(position)}
+        late = {(metric, epoch): value for metric, epoch, value in of_whole.points(position)}
+        assert {key: late[key] for key in early} == early
+        assert ("val/map_at_r", 5) in early
+        assert {epoch for _, epoch in early} == {1, 2, 3, 4, 5}
+        assert not any(metric.startswith("test/") for metric, _ in early)
+        alone = train_pack(Pack(stopped, members[position : position + 1]), digits)
+        assert points(alone, 0) == points(at_once, position)
