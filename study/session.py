@@ -109,8 +109,7 @@ def _run_session(config: StudyConfig, raise_if_taken_over: Callable[[], None]) -
         for record in state.records:
             recorder.add_recorded(record)
         searches = SearchLog(study_folder(config.storage, config.name))
-        for cohort in state.cohorts:
-            searches.add(cohort.trials(state.scores))
+        searches.add({name: own for each in state.cohorts for name, own in each.trials(state.scores).items()})
         if state.is_complete:
             print("Nothing to train: every run is recorded.")
         else:

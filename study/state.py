@@ -56,7 +56,7 @@ class StudyState:
     @property
     def is_complete(self) -> bool:
         """Whether all runs are recorded."""
-        return len(self.done) == len(self.runs)
+        return all(run.key in self.done for run in self.runs)
 
     @property
     def datasets_to_train(self) -> list[EncodedDataset]:
@@ -152,7 +152,11 @@ def prepare_datasets(
 
 def _check_name(config: StudyConfig, runs: list[Run], records: list[PackRecord]) -> None:
     """Raises `StudyError` if a study of other runs bears this name, and nobody has asked to extend it."""
-    others = differences(runs, (run for record in records for run in record.runs))
+    recorded = [run for record in records for run in record.runs]
+    others = differences(runs, recorded)
+    searched = {run.tags.get("search", "grid") != "grid" for run in recorded}
+    if not others and searched - {config.search != "grid"}:
+        others = ["runs of a search" if config.search == "grid" else "runs of a grid"]
     if others and not config.extend:
         raise StudyError(
             f"study {config.name!r} in {config.storage} holds other runs: {'; '.join(others)}: give this one another "

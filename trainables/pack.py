@@ -33,7 +33,7 @@ class Structure:
         split: ``"closed"`` (every class is in every part) or ``"disjoint"`` (no class is in two parts).
         loss: ``"contrastive"`` or ``"triplet"``.
         miner: Name of a miner (see `trainables.objectives.miners.MINERS`).
-        epochs: Number of training epochs; there is no early stopping.
+        epochs: Number of training epochs.
         batch_size: Samples in a batch; for the ``"pk"`` sampler, the largest number.
         sampler: ``"shuffle"`` or ``"pk"``.
         samples_per_class: K of the P x K sampler.

@@ -42,7 +42,7 @@ def _one_of(kind: str, known: Iterable[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
     """Reads a single value as a list of one, and "a,b" as a list of two."""
     if isinstance(value, str):
         value = [value]
@@ -60,7 +60,7 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _as_seeds(value: Any) -> Any:
     """Reads a single integer N as the seeds 0 to N - 1."""
-    values = _as_list(value)
+    values = as_list(value)
     if isinstance(values, list) and len(values) == 1 and re.fullmatch(r"-?\d+", str(values[0])):
         count = int(values[0])
         if count < 1:
@@ -76,7 +76,7 @@ def _all_datasets(value: Any) -> Any:
     if not isinstance(values, (list, tuple)):
         return value
     # A path may hold commas.
-    lists = [[item] if str(item).startswith(FOLDER) else _as_list(item) for item in values]
+    lists = [[item] if str(item).startswith(FOLDER) else as_list(item) for item in values]
     return [name for names in lists for name in (DATASETS if names == ["all"] else names)]
 
 
@@ -158,7 +158,7 @@ def _storage(value: Any) -> Any:
 
 _NotEmpty = Field(min_length=1)
 _Distinct = AfterValidator(_distinct)
-_Listed = BeforeValidator(_as_list)
+_Listed = BeforeValidator(as_list)
 
 _Dataset = Annotated[str, AfterValidator(_known_dataset)]
 _Encoder = Annotated[str, AfterValidator(_known_encoder)]

@@ -22,7 +22,7 @@ class Range:
 
     def at(self, share: float) -> float:
         """The number at a share of the way from `low` to `high`, from 0 to 1, on a log scale, as `nearest` gives it."""
-        return self.nearest(math.exp(math.log(self.low) + share * math.log(self.high / self.low)))
+        return self.nearest(math.exp((1 - share) * math.log(self.low) + share * math.log(self.high)))
 
     def nearest(self, value: float) -> float:
         """The number with six significant digits next to a value, within the range."""

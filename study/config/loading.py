@@ -22,6 +22,7 @@ from study.config.model import PER_LOSS, StudyConfig
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "sweep"
 _RANGES = Path(__file__).parent / "ranges.yaml"
+_TRUE = ("true", "1", "yes", "on", "y", "t")  # as pydantic reads them
 _OF_SEARCHES = ("search", "settings", "halving", "rungs", "factor")  # fields
 _LONGEST_PATH = 400  # characters of what a message shows
 _ADDRESSES = ("tracking_uri", "storage", "address")
@@ -75,21 +76,22 @@ def _preset(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
     fields = _read_yaml(PRESETS / f"{name}.yaml")
     if "search" in fields and (own.get("search") == "grid" or _levels_alone(own)):
         fields = {field: value for field, value in fields.items() if field not in _OF_SEARCHES}
-    if "search" in fields or own.get("search", "grid") == "grid":
+    searches = own.get("search", fields.get("search", "grid")) != "grid"
+    normalized = str(own.get("normalize", False)).lower() in _TRUE
+    if not searches or ("search" in fields and not normalized):
         return fields
-    normalized = str(own.get("normalize", fields.get("normalize", False))).lower() in ("true", "1", "yes", "on")
     ranges: dict[str, Any] = _read_yaml(_RANGES)["normalized" if normalized else "raw"]
     return fields | ranges
 
 
 def _levels_alone(own: Mapping[str, Any]) -> bool:
-    """Whether margins are given, all of them levels, to no search of one's own."""
-    return "margins" in own and "search" not in own and TO not in str(own["margins"])
+    """Whether margins are given, and all that is given are levels, to no search of one's own."""
+    return "margins" in own and "search" not in own and TO not in f"{own['margins']} {own.get('lrs')}"
 
 
 def _of_losses(fields: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """A preset's fields, without the hyperparameters of losses that are left out of one's own study."""
-    losses = own.get("losses", fields["losses"])
+    losses = f.as_list(own.get("losses", fields["losses"]))
     kept = {name: fields[name] for name in PER_LOSS if isinstance(fields[name], dict)}
     return fields | {
         name: {loss: values for loss, values in by_loss.items() if loss in losses} for name, by_loss in kept.items()

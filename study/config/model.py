@@ -22,6 +22,7 @@ from study.config.searches import (
     check_levels,
     check_rungs,
     default_rungs,
+    whole_brackets,
 )
 from study.config.sizes import check_clusters, check_runs
 from trainables.datasets.registry import DATASETS, dataset_info, study_name
@@ -88,7 +89,7 @@ class StudyConfig(BaseModel):
         default=FACTOR, description=f"with --halving one setting in so many goes on (default: {FACTOR})"
     )
     seeds: f.Seeds = Field(description="how many, or which")
-    epochs: f.Count = Field(default=50, description="of each run (default: 50); nothing stops one early")
+    epochs: f.Count = Field(default=50, description="of each run (default: 50); only --halving stops one early")
     batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = Field(default=64, description="samples in a batch")
     sampler: f.Sampler = Field(
         default="auto", description="shuffle, pk (classes x samples), or auto: pk where classes are many"
@@ -105,7 +106,7 @@ class StudyConfig(BaseModel):
     )
     pack_size: f.Count | None = Field(default=None, description="most runs trained together; chosen if not given")
     most_runs: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
-        default=100_000, description="runs that a study may have (default: 100000): a larger grid is refused"
+        default=100_000, description="runs that a study may have (default: 100000): a larger one is refused"
     )
     synthetic: f.Synthetic = Field(
         default=SyntheticOptions(), description=f"how the clusters are drawn, as in {f.SYNTHETIC_EXAMPLE}"
@@ -169,13 +170,18 @@ class StudyConfig(BaseModel):
         for name in ("margins", "lrs"):
             check_levels(self.search, name, dict(getattr(self, name).own))
         if self.search == "grid":
-            given = {"settings": self.settings, "halving": self.halving, "rungs": self.rungs}
+            given = {
+                "settings": self.settings,
+                "halving": self.halving,
+                "rungs": self.rungs,
+                "factor": self.factor != FACTOR,
+            }
             odd = next((name for name, value in given.items() if value), None)
             if odd:
                 raise ValueError(f"--{odd} is for a search: a grid trains all of its combinations; give --search sobol")
             return self
         if (self.rungs or self.factor != FACTOR) and not self.halving:
-            raise ValueError("--rungs and --factor are for --halving: give it as well, or neither of them")
+            raise ValueError("--rungs and --factor are for --halving, which is off: turn it on, or leave them out")
         fixed = [
             loss
             for loss in self.losses
@@ -249,7 +255,7 @@ class StudyConfig(BaseModel):
     def budget(self) -> int:
         """How many settings each seed tries for each loss on each dataset."""
         if self.search != "grid":
-            return self.settings or DEFAULT_SETTINGS
+            return self.settings or whole_brackets(DEFAULT_SETTINGS, self.rung_epochs, self.factor)
         loss = self.losses[0]
         return len(self.miners.of(loss)) * len(self.margins.of(loss)) * len(self.lrs.of(loss))
 

@@ -29,6 +29,12 @@ def bracket_size(rungs: Sequence[int], factor: int) -> int:
     return size
 
 
+def whole_brackets(settings: int, rungs: Sequence[int], factor: int) -> int:
+    """The least number of settings that makes whole brackets, and is no less than a given one."""
+    bracket = bracket_size(rungs, factor)
+    return bracket * math.ceil(settings / bracket)
+
+
 def tpe_batch(bracket: int) -> int:
     """How many settings TPE asks for at once: whole brackets."""
     return bracket * math.ceil(TPE_BATCH / bracket)
@@ -41,7 +47,7 @@ def check_rungs(rungs: Sequence[int], epochs: int) -> None:
         ValueError: With what would be right.
     """
     if epochs < 2:
-        raise ValueError("a run of one epoch cannot be stopped earlier: give more --epochs, or leave --halving out")
+        raise ValueError("a run of one epoch cannot be stopped earlier: give more --epochs, or --no-halving")
     if len(rungs) < 2 or rungs[0] < 1 or any(low >= high for low, high in pairwise(rungs)):
         raise ValueError(
             f"rungs {', '.join(map(str, rungs))} are out of order: give at least two epochs, each later than the one "
@@ -66,7 +72,8 @@ def check_levels(sampling: str, name: str, levels: Mapping[str, Sequence[Level]]
         ranges = [level for level in own if isinstance(level, Range)]
         if ranges and sampling == "grid":
             raise ValueError(
-                f"--{name} {ranges[0]} of {loss!r} is a range, and a grid tries levels: give these, or --search sobol"
+                f"--{name} {ranges[0]} of {loss!r} is a range, and a grid tries levels: give --{name} some, or "
+                "--search sobol"
             )
         if ranges and len(own) > 1:
             raise ValueError(f"--{name} of {loss!r}: give one range, or levels to choose from, not both")
@@ -94,5 +101,6 @@ def check_budget(sampling: str, settings: int, rungs: Sequence[int], factor: int
     start = tpe_batch(bracket)
     if sampling == "tpe" and settings <= start:
         raise ValueError(
-            f"--settings {settings}: tpe draws its first {start} settings at random, and learns from them: give more"
+            f"--settings {settings}: tpe draws its first {start} settings at random, and learns from them: give "
+            f"{start + bracket} or more"
         )

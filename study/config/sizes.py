@@ -28,8 +28,8 @@ def check_runs(tried: Sequence[Sequence[Sized]], seeds: int, datasets: int, most
     runs = datasets * seeds * sum(settings)
     if runs > most:
         raise ValueError(
-            f"{datasets} datasets x {seeds} seeds x {sum(settings)} settings of all losses are {runs} runs, more than "
-            f"{most}: give fewer values, or raise --most-runs"
+            f"{datasets} datasets x {seeds} seeds x {sum(settings)} runs of all losses are {runs} runs, more than "
+            f"{most}: give fewer values or --settings, or raise --most-runs"
         )
 
 

@@ -7,6 +7,7 @@ import warnings
 from analysis.comparison.comparisons import comparisons
 from analysis.comparison.levels import NUMERIC
 from analysis.store.loading import StudyNotFoundError, load_study
+from study.config.levels import Level, level_text
 from study.config.model import StudyConfig
 from study.config.per_loss import PerLoss
 
@@ -50,7 +51,7 @@ def _two_levels(config: StudyConfig) -> list[str]:
     ]
 
 
-def _levels_text(values: PerLoss[float]) -> str:
+def _levels_text(values: PerLoss[Level]) -> str:
     if values.shared is not None:
-        return " and ".join(f"{level:g}" for level in values.shared)
-    return "; ".join(f"{loss} {' and '.join(f'{level:g}' for level in own)}" for loss, own in values.own)
+        return " and ".join(map(level_text, values.shared))
+    return "; ".join(f"{loss} {' and '.join(map(level_text, own))}" for loss, own in values.own)

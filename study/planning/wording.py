@@ -84,7 +84,8 @@ def length_warnings(estimates: Sequence[Estimate], packs: int, workers: int, gpu
     longest = max(estimates, key=lambda each: each.training).encoded
     cheaper = f", --encoder {name_text(longest.dataset)}=vit_b_32 (features once, then a small head)"
     return [
-        f"this would take {duration(seconds)} on CPUs: fewer --seeds, --margins, --lrs or --miners, fewer --epochs"
+        f"this would take {duration(seconds)} on CPUs: fewer --seeds, fewer --margins, --lrs or --miners of a grid or "
+        f"--settings of a search, --halving, fewer --epochs"
         f"{cheaper if longest.encoder == 'cnn' else ''}, --datasets without {name_text(longest.dataset)}, or a "
         "machine with a GPU make it shorter"
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import NamedTuple
@@ -37,7 +37,9 @@ class Told(NamedTuple):
     stopped: bool
 
 
-def drawn_settings(space: Space, sampling: str, dataset: str, seed: int, count: int) -> list[Setting]:
+def drawn_settings(
+    space: Space, sampling: str, dataset: str, seed: int, count: int, known: Collection[Setting] = ()
+) -> list[Setting]:
     """The first settings of a search, none of them twice. More of them begin with the same ones.
 
     They stand at the same points of the unit cube for every loss.
@@ -47,13 +49,15 @@ def drawn_settings(space: Space, sampling: str, dataset: str, seed: int, count: 
         sampling: ``"sobol"`` (scrambled); all others begin at random.
         dataset: Name of the dataset.
         seed: Of the search.
-        count: How many.
+        count: How many; there are fewer if a space holds no more.
+        known: Settings that are tried anyway, which are left out.
     """
-    quasi = sampling == "sobol"
-    settings = dict.fromkeys(map(space.at, _points(quasi, dataset, seed, count)))
-    if len(settings) < count:  # two were the same to six digits
-        settings = dict.fromkeys(map(space.at, _points(quasi, dataset, seed, count + _MORE_TRIES)))
-    return list(settings)[:count]
+    for more in (0, _MORE_TRIES):  # two may be the same to six digits
+        points = _points(sampling == "sobol", dataset, seed, count + more)
+        settings = [setting for setting in dict.fromkeys(map(space.at, points)) if setting not in known]
+        if len(settings) >= count:
+            break
+    return settings[:count]
 
 
 @lru_cache(maxsize=4096)
@@ -83,7 +87,7 @@ def tpe_settings(space: Space, dataset: str, seed: int, told: tuple[Told, ...], 
         count: How many settings are wanted at once.
     """
     distributions = space.distributions()
-    known = {each.setting for each in told}
+    known = {each.setting for each in told}  # what a search trains anyway is among them
     settings: list[Setting] = []
     with quiet():
         number = _number(dataset, seed, "search", len(told))

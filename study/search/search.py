@@ -86,7 +86,8 @@ def progress(space: Space, method: Method, dataset: str, seed: int, scores: Scor
     """
     found, first = _first(method, scores)
     told = [*(first or ())]
-    settings = drawn_settings(space, method.sampling, dataset, seed, min(method.batch, method.budget))
+    known = [method.first] if method.first else []
+    settings = drawn_settings(space, method.sampling, dataset, seed, min(method.batch, method.budget), known)
     while True:
         brackets = [settings[start : start + method.bracket] for start in range(0, len(settings), method.bracket)]
         halved = [_halve(bracket, method, scores) for bracket in brackets]

@@ -68,7 +68,7 @@ def options_of(way: Way, arguments: argparse.Namespace, folder: Path) -> list[st
     numbers = {"settings": arguments.settings, "seeds": arguments.seeds, "epochs": arguments.epochs}
     places = {"name": f"bench-{way.letter}", "storage": folder / "results", "cache": folder / "prepared"}
     given = [text for name, value in {**numbers, **places}.items() for text in (f"--{name}", str(value))]
-    return ["--preset", "demo", "--search", "sobol", *given, *(["--halving"] if way.halving else [])]
+    return ["--preset", "demo", "--search", "sobol", *given, "--halving" if way.halving else "--no-halving"]
 
 
 def measure(way: Way, arguments: argparse.Namespace, measured: Measured) -> None:

@@ -39,7 +39,9 @@ def test_halving_trains_at_least_three_times_fewer_epochs_than_training_every_se
 
 
 def test_where_a_study_gives_no_ranges_each_loss_has_its_own_and_narrower_ones_on_the_unit_sphere() -> None:
-    raw, normalized = searched(), searched(normalize=True)
+    raw, normalized = searched(), searched(normalize="y")
+    demo = load_config("demo", None, {"normalize": True})
+    assert demo.margins == normalized.margins
     for loss in raw.losses:
         (wide,), (narrow,) = raw.margins.of(loss), normalized.margins.of(loss)
         assert isinstance(wide, Range)
@@ -60,16 +62,17 @@ def test_where_a_study_gives_no_ranges_each_loss_has_its_own_and_narrower_ones_o
         ({"margins": "1,2", "lrs": "1e-3"}, "needs a range to draw from, and 'contrastive' has levels alone"),
         ({"search": "grid", "margins": "0.1..3"}, "--margins 0.1..3 of 'contrastive' is a range, and a grid tries"),
         ({"search": "grid", "settings": 5}, "--settings is for a search"),
+        ({"search": "grid", "factor": 3}, "--factor is for a search"),
         ({"search": "grid", "halving": True}, "--halving is for a search"),
         ({"settings": 10, "halving": True}, "halve brackets of 4 settings (4 to 1 at each): give 8 or 12"),
         ({"settings": 2, "halving": True}, "(4 to 1 at each): give 4"),
-        ({"settings": 8, "search": "tpe"}, "tpe draws its first 8 settings at random, and learns from them: give more"),
+        ({"settings": 8, "search": "tpe"}, "tpe draws its first 8 settings at random, and learns from them: give 9 or"),
         ({"halving": True, "rungs": "17,6,50"}, "rungs 17, 6, 50 are out of order"),
         ({"halving": True, "rungs": "50"}, "rungs 50 are out of order: give at least two epochs"),
         ({"halving": True, "rungs": "6,17"}, "the last rung is 17, and runs have 50 epochs"),
         ({"halving": True, "epochs": 1}, "a run of one epoch cannot be stopped earlier"),
-        ({"rungs": "6,50"}, "--rungs and --factor are for --halving"),
-        ({"factor": 3}, "--rungs and --factor are for --halving"),
+        ({"rungs": "6,50"}, "--rungs and --factor are for --halving, which is off"),
+        ({"factor": 3}, "--rungs and --factor are for --halving, which is off"),
     ],
 )
 def test_what_cannot_be_searched_is_one_line_that_says_what_to_do(options: dict[str, Any], said: str) -> None:
@@ -94,3 +97,14 @@ def test_a_range_is_drawn_from_within_its_ends_and_written_as_it_is_read(
         config = load_config("sweep", None, {"search": sampling, "margins": text})
         assert config.margins.shared == (own,)
         assert StudyConfig.model_validate(config.model_dump()).margins == config.margins
+
+
+def test_ends_that_lie_hundreds_of_powers_of_ten_apart_are_drawn_between() -> None:
+    wide = Range(1e-220, 1e100)
+    assert wide.at(0.0) == pytest.approx(1e-220)
+    assert wide.at(0.5) == pytest.approx(1e-60)
+
+
+def test_a_budget_that_is_not_given_makes_whole_brackets() -> None:
+    for factor, budget in ((4, 24), (5, 25), (10, 30)):
+        assert searched(halving=True, factor=factor).budget == budget

@@ -23,7 +23,7 @@ def test_large_datasets_are_estimated_from_small_measurements_without_their_file
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("study.planning.estimate._FULL_SIZE", 1000)
-    config = load_config("demo", None, {"datasets": ["digits"], "epochs": 10, "miners": ["all"], "batch_size": 16})
+    config = load_config("demo", None, {"datasets": ["digits"], "epochs": 10, "margins": [1], "batch_size": 16})
     datasets = [VIT, CNN]
     vit, cnn = estimate(work_of(config, datasets), datasets, [])
     assert (vit.encoded, cnn.encoded) == (VIT, CNN)

@@ -40,3 +40,9 @@ def test_sentence_26_the_plan_names_the_range_to_try_where_recorded_runs_still_r
     edge = "the range of margin ends at 1.6 where contrastive still rises: try 6.4 and 25.6"
     assert warning == f"on digits, in the runs that are recorded, {edge}"
     assert range_warnings(config, recorded=False) == []
+
+
+def test_two_levels_beside_a_range_are_warned_of() -> None:
+    options = {"search": "sobol", "settings": 8, "margins": ["contrastive=0.5,2", "triplet=0.1..10"], "lrs": "1e-4..1"}
+    (warning,) = range_warnings(load_config("demo", None, options), recorded=False)
+    assert "contrastive 0.5 and 2; triplet 0.1..10" in warning

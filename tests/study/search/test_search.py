@@ -97,3 +97,12 @@ def test_a_search_whose_every_setting_diverges_spends_its_budget_all_the_same() 
     for sampling in ("sobol", "tpe"):
         asks = progress(SPACE, Method(sampling, 18, RUNGS, 3), "digits", 0, lambda ask: -math.inf).asked
         assert Counter(ask.epoch for ask in asks) == {6: 18, 17: 6, 50: 2}
+
+
+def test_the_setting_that_is_trained_anyway_is_drawn_by_no_search() -> None:
+    for sampling in ("random", "sobol", "tpe"):
+        method = Method(sampling, 20, (50,), 4)
+        drawn = ask_all(method)
+        again = ask_all(Method(sampling, 20, (50,), 4, first=drawn[3].setting))
+        assert len({ask.setting for ask in again}) == len(again) == 21
+        assert again[0] == drawn[3]
