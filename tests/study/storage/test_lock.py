@@ -173,7 +173,7 @@ def test_a_session_that_was_taken_over_records_nothing_more(
     monkeypatch.setattr("study.session.ended_if_head_dies", contextlib.nullcontext)
     monkeypatch.setattr("study.training.count_workers", lambda *_: 1)
     monkeypatch.setattr("study.training.train_packs", end_a_pack)
-    small = ["--preset", "demo", "--datasets", "digits", "--losses", "triplet", "--miners", "all", "--epochs", "1"]
+    small = ["--preset", "demo", "--datasets", "digits", "--losses", "triplet", "--margins", "1", "--epochs", "1"]
     assert main([*small, "--name", "s", "--storage", str(tmp_path)]) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert f"process 8, which took over, is at work on {tmp_path / 's'}: wait for it" in line
