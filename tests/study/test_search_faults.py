@@ -29,7 +29,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     file = tmp_path_factory.mktemp("config") / "often.yaml"
     file.write_text("checkpoint_seconds: 0.2\n")
     search = ["--search", "tpe", "--settings", str(SETTINGS), "--halving", "--factor", "3", "--rungs", "2,6,18"]
-    search += ["--epochs", "18"]
+    search += ["--epochs", "18", "--lrs", "1e-4..1e-2"]
     return ["--name", "s", *search, "--seeds", str(SEEDS), "--config", str(file)]
 
 
