@@ -56,13 +56,18 @@ class StudyState:
     @property
     def is_complete(self) -> bool:
         """Whether all runs are recorded."""
-        return all(run.key in self.done for run in self.runs)
+        return not self.missing
 
     @property
     def datasets_to_train(self) -> list[EncodedDataset]:
         """The datasets of the runs that are not recorded."""
-        keys = {run.structure.dataset_key for run in self.runs if run.key not in self.done}
+        keys = {run.structure.dataset_key for run in self.missing}
         return [dataset for dataset in self.datasets if dataset.key in keys]
+
+    @property
+    def missing(self) -> list[Run]:
+        """The runs that it asks for and does not have."""
+        return [run for run in self.runs if run.key not in self.done]
 
     @property
     def work_left(self) -> list[Work]:

@@ -76,24 +76,15 @@ def _data_of(dataset: AnyDataset) -> str:
     return f"{dataset.digest}+{dataset.inputs_digest}"
 
 
-def plan_packs(
-    config: StudyConfig,
-    state: StudyState,
-    workers: int,
-    estimates: Iterable[Estimate] = (),
-    interrupted: Iterable[Sequence[str]] = (),
-) -> list[PlannedPack]:
-    """Packs the runs that a study lacks.
+def plan_packs(config: StudyConfig, state: StudyState, workers: int) -> list[PlannedPack]:
+    """Packs the runs that a study lacks, as far as can be said before their time is known.
 
     Args:
         config: The study.
         state: What it wants and has.
         workers: How many packs train at once.
-        estimates: How long the training takes, by dataset.
-        interrupted: The keys of the runs of each pack that has a snapshot.
     """
-    missing = [run for run in state.runs if run.key not in state.done]
-    return _packer(config, state, workers, run_seconds(estimates))(missing, interrupted)
+    return _packer(config, state, workers, run_seconds(()))(state.missing)
 
 
 def run_seconds(estimates: Iterable[Estimate]) -> Callable[[Structure], float]:
@@ -141,10 +132,10 @@ def plan_training(
     folder = study_folder(config.storage, config.name)
     snapshots = CheckpointFolder(folder / "checkpoints", config.checkpoint_seconds)
     snapshots.clear(version, state.done)
-    workers = count_workers(gpus_per_pack)
-    packs = plan_packs(config, state, workers, estimates, snapshots.interrupted_packs(version))
     seconds_of = run_seconds(estimates)
-    pool = PackPool(packs, state.cohorts, state.scores, _packer(config, state, workers, seconds_of), searches.add)
+    pack = _packer(config, state, count_workers(gpus_per_pack), seconds_of)
+    packs = pack(state.missing, snapshots.interrupted_packs(version))
+    pool = PackPool(packs, state.cohorts, state.scores, pack, searches.add)
     left = state.work_left
     seconds, runs = sum(seconds_of(work.structure) * work.runs for work in left), sum(work.runs for work in left)
     return Training(pool, datasets, snapshots, gpus_per_pack, version, seconds_of, seconds, runs, config.search)
@@ -181,19 +172,19 @@ class ResultKeeper:
     def on_result(self, position: int, history: History, seconds: float, device: str) -> None:
         """Records the result of a pack."""
         self._raise_if_taken_over()
-        planned = self._training.pool.packs[position]
+        training = self._training
+        planned = training.pool.packs[position]
         self.busy_seconds += seconds
         self.trained_runs += len(planned.runs)
-        dataset = self._training.dataset(planned)
+        dataset = training.dataset(planned)
         test_part: TestPart = "shared" if dataset.shares_test else "drawn"
-        training = self._training
         provenance = Provenance(
             training.version, dataset.digest, device, test_part, dataset.inputs_digest, training.search
         )
         record = make_record(planned, history, seconds, provenance, self._sketched_seed)
         self._recorder.add(record)
-        self._training.snapshots.remove(planned.name)
-        self._add(self._training.pool.ended(position, record_scores(record)))
+        training.snapshots.remove(planned.name)
+        self._add(training.pool.ended(position, record_scores(record)))
         self.progress.finished(position, seconds)
 
     def on_failure(self, position: int) -> None:

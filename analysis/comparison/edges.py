@@ -11,8 +11,8 @@ from scipy import special
 from analysis.comparison.arms import ArmPair
 from analysis.comparison.levels import NUMERIC, PARTS, Levels, levels_of, range_words, rounded
 from analysis.comparison.pairing import Floats
-from analysis.comparison.settings import halves, longest_runs, of_complete_seeds
-from analysis.comparison.tuning import validation_scores
+from analysis.comparison.settings import halves, longest_runs, of_complete_seeds, whole_runs
+from analysis.comparison.tuning import chosen_runs, validation_scores
 from analysis.parameters import ARM, CONDITION
 from analysis.statistics.power import ALPHA, LEAST_SEEDS
 
@@ -81,10 +81,7 @@ def find_edges(tried: pd.DataFrame, arms: ArmPair, budget: int) -> list[Edge]:
         return _where_most_seeds_chose(rows, arms)
     scores = validation_scores(rows).clip(lower=0.0)  # a diverged run counts as the least that MAP@R can be
     rows = rows[[ARM, "seed", "search", *CONDITION]]  # the many other columns take time to copy
-    searched = []
-    for arm in arms:
-        own = rows[rows[ARM] == arm]
-        searched += [(arm, name, own, levels_of(own, name)) for name in NUMERIC if own[name].nunique() > 1]
+    searched = _searched(rows, arms)
     edges = []
     for arm, parameter, own, levels in searched:
         table = _by_level(own, scores, parameter, levels)
@@ -101,26 +98,30 @@ def find_edges(tried: pd.DataFrame, arms: ArmPair, budget: int) -> list[Edge]:
 
 def _where_most_seeds_chose(rows: pd.DataFrame, arms: ArmPair) -> list[Edge]:
     """The edges of a search that halved."""
-    scores = validation_scores(rows)
-    able = rows[np.isfinite(scores) & (rows["stopped_at"] == 0)]
-    chosen = able.loc[scores[able.index].groupby([able[ARM], able["seed"]]).idxmax()]
-    searched = []
-    for arm in arms:
-        own = longest_runs(rows[rows[ARM] == arm])
-        searched += [(arm, name, own[name], levels_of(own, name)) for name in NUMERIC if own[name].nunique() > 1]
+    chosen = chosen_runs(whole_runs(rows))
+    searched = _searched(longest_runs(rows), arms)
     edges = []
-    for arm, parameter, values, levels in searched:
+    for arm, parameter, own, levels in searched:
         last = len(levels.ranges) - 1
         choices = levels.positions(chosen.loc[chosen[ARM] == arm, parameter])
         counts = np.bincount(choices, minlength=last + 1)
         best = int(np.argmax(counts))
         if best not in (0, last) or (counts == counts[best]).sum() > 1:
             continue
-        share = float(np.mean(levels.positions(values) == best))
+        share = float(np.mean(levels.positions(own[parameter]) == best))
         p_value = float(special.bdtrc(counts[best] - 1, len(choices), share))
         rises = len(choices) >= LEAST_SEEDS and p_value * 2 * len(searched) <= ALPHA
         edges.append(_edge(arm, parameter, levels, best, rises))
     return edges
+
+
+def _searched(rows: pd.DataFrame, arms: ArmPair) -> list[tuple[str, str, pd.DataFrame, Levels]]:
+    """Each numeric hyperparameter of each arm that has several values, with the arm's runs and its levels."""
+    searched = []
+    for arm in arms:
+        own = rows[rows[ARM] == arm]
+        searched += [(arm, name, own, levels_of(own, name)) for name in NUMERIC if own[name].nunique() > 1]
+    return searched
 
 
 def _edge(arm: str, parameter: str, levels: Levels, best: int, rises: bool) -> Edge:

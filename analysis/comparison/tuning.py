@@ -144,17 +144,27 @@ def tune(rows: pd.DataFrame, arms: ArmPair, part: bool = False) -> Tuned:
             rows = of_complete_seeds(rows, arms, finished[arms.first])
     if rows.empty:
         return Tuned(nothing, budget, "no seed has runs of all settings of both losses", drawn=drawn)
-    scores = validation_scores(rows)
-    described = rows[[ARM, "seed", *CONDITION]].assign(score=scores)
-    usable = described[np.isfinite(scores)].sort_values(list(CONDITION), kind="stable")
-    best = usable.groupby([ARM, "seed"], sort=False)["score"].idxmax()
-    chosen = rows.loc[best.sort_values()]
+    chosen = chosen_runs(rows)
     untuned = [arm for arm in arms if arm not in set(chosen[ARM])]
     if untuned:
         whose = f"the {untuned[0]} loss" if len(untuned) == 1 else "either loss"
         reason = f"no run of {whose} has a validation score, so that no seed can choose a setting"
         return Tuned(nothing, budget, reason, drawn=drawn)
     return Tuned(chosen, budget, chose_epochs=len(epochs) > 1, drawn=drawn)
+
+
+def chosen_runs(rows: pd.DataFrame) -> pd.DataFrame:
+    """The run with the best validation score of each arm and seed that has one; ties go to the first condition.
+
+    Args:
+        rows: Runs that were trained to their last epoch, no index value twice.
+    """
+    scores = validation_scores(rows)
+    described = rows[[ARM, "seed", *CONDITION]].assign(score=scores)
+    usable = described[np.isfinite(scores)].sort_values(list(CONDITION), kind="stable")
+    best = usable.groupby([ARM, "seed"], sort=False)["score"].idxmax()
+    chosen: pd.DataFrame = rows.loc[best.sort_values()]
+    return chosen
 
 
 def _unequal(budgets: Mapping[str, Counter[int]]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -84,10 +84,9 @@ class LastValues:
 
 def record_scores(record: PackRecord) -> dict[str, float]:
     """The validation score of each run of a record, by key; minus infinity for runs that diverged or have none."""
-    points = record.points[record.points["metric"] == SELECTION].sort_values("epoch", kind="stable")
-    last = dict(zip(points["key"], points["value"], strict=True))
+    last = LastValues.of(replace(record, points=record.points[record.points["metric"] == SELECTION])).by_run
     ended = {run.key for run in record.runs if run.tags.get("diverged") == "false"}
-    return {run.key: float(last[run.key]) if run.key in ended & last.keys() else -math.inf for run in record.runs}
+    return {key: last[key].get(SELECTION, -math.inf) if key in ended else -math.inf for key in last}
 
 
 @dataclass(frozen=True)

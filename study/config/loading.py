@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from upath import UPath
 
 from analysis.limits import LimitsError
@@ -22,7 +22,6 @@ from study.config.model import PER_LOSS, StudyConfig
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "sweep"
 _RANGES = Path(__file__).parent / "ranges.yaml"
-_TRUE = ("true", "1", "yes", "on", "y", "t")  # as pydantic reads them
 _OF_SEARCHES = ("search", "settings", "halving", "rungs", "factor")  # fields
 _LONGEST_PATH = 400  # characters of what a message shows
 _ADDRESSES = ("tracking_uri", "storage", "address")
@@ -77,11 +76,19 @@ def _preset(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
     if "search" in fields and (own.get("search") == "grid" or _levels_alone(own)):
         fields = {field: value for field, value in fields.items() if field not in _OF_SEARCHES}
     searches = own.get("search", fields.get("search", "grid")) != "grid"
-    normalized = str(own.get("normalize", False)).lower() in _TRUE
+    normalized = _is_true(own.get("normalize", False))
     if not searches or ("search" in fields and not normalized):
         return fields
     ranges: dict[str, Any] = _read_yaml(_RANGES)["normalized" if normalized else "raw"]
     return fields | ranges
+
+
+def _is_true(value: Any) -> bool:
+    """Whether the model will read a value as true; what it will refuse is not."""
+    try:
+        return TypeAdapter(bool).validate_python(value)
+    except ValidationError:
+        return False
 
 
 def _levels_alone(own: Mapping[str, Any]) -> bool:

@@ -273,11 +273,12 @@ class StudyConfig(BaseModel):
     @property
     def tries_default(self) -> bool:
         """Whether every loss may take the default setting. Then each search trains it too, beside those it draws."""
+        return all(map(self.may_take_default, self.losses))
+
+    def may_take_default(self, loss: str) -> bool:
+        """Whether the default setting is among what a loss may take."""
         miner, margin, lr, *_ = DEFAULT_SETTING
-        return all(
-            miner in self.miners.of(loss) and may_be(margin, self.margins.of(loss)) and may_be(lr, self.lrs.of(loss))
-            for loss in self.losses
-        )
+        return miner in self.miners.of(loss) and may_be(margin, self.margins.of(loss)) and may_be(lr, self.lrs.of(loss))
 
     def dataset_encoders(self) -> list[tuple[str, str]]:
         """Each dataset with each of its encoders, in the order given. Datasets are named as the user wrote them."""

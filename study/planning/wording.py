@@ -143,13 +143,7 @@ def _powers(config: StudyConfig, datasets: int) -> list[FamilyPower]:
 
 
 def _has_default_setting(config: StudyConfig, loss: str) -> bool:
-    if config.search != "grid":
-        return config.tries_default
-    return (
-        DEFAULT_SETTING.miner in config.miners.of(loss)
-        and DEFAULT_SETTING.margin in config.margins.of(loss)
-        and DEFAULT_SETTING.lr in config.lrs.of(loss)
-    )
+    return config.may_take_default(loss) if config.search == "grid" else config.tries_default
 
 
 def _dataset_text(dataset: str, encoder: str, split: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
+from analysis.parameters import WHOLE, stopping_epoch
 from analysis.store.record_schema import RunDescription
 from analysis.store.records import PackRecord
-
-_WHOLE = "false"  # the tag `stopped` of a run that was trained to its last epoch
 
 
 @dataclass
@@ -16,16 +16,15 @@ class StoppedRuns:
     """Sorts the records of a study into those that say the last word, and those of runs that may have gone on."""
 
     _stopped: list[PackRecord] = field(default_factory=list)
-    _longest: dict[Hashable, int | None] = field(default_factory=dict)
+    _longest: dict[Hashable, float] = field(default_factory=dict)
 
     def keeps(self, record: PackRecord) -> bool:
         """Takes note of a record. Keeps it for later if its runs stopped early, and says whether it does."""
         for run in record.runs:
-            setting, epoch = _setting(run), _stopped_at(run)
-            known = self._longest.get(setting, 0)
-            self._longest[setting] = None if epoch is None or known is None else max(epoch, known)
+            setting = _setting(run)
+            self._longest[setting] = max(_reached(run), self._longest.get(setting, 0))
         # Runs of one pack are trained as far as each other.
-        if any(_stopped_at(run) is not None for run in record.runs):
+        if any(_reached(run) < math.inf for run in record.runs):
             self._stopped.append(record)
             return True
         return False
@@ -45,7 +44,7 @@ class StoppedRuns:
         return {run.key for record in self._stopped for run in record.runs if not self._is_longest(run)}
 
     def _is_longest(self, run: RunDescription) -> bool:
-        return self._longest[_setting(run)] == _stopped_at(run)
+        return self._longest[_setting(run)] == _reached(run)
 
 
 def _setting(run: RunDescription) -> Hashable:
@@ -53,6 +52,6 @@ def _setting(run: RunDescription) -> Hashable:
     return frozenset(run.params.items()), run.tags.get("data_digest")
 
 
-def _stopped_at(run: RunDescription) -> int | None:
-    text = run.tags.get("stopped", _WHOLE)
-    return None if text == _WHOLE else int(text.removeprefix("epoch "))
+def _reached(run: RunDescription) -> float:
+    """The epoch at which a run was stopped; infinity for one that was trained to its last epoch."""
+    return stopping_epoch(run.tags.get("stopped", WHOLE)) or math.inf

@@ -14,6 +14,8 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pandas as pd
+import pytest
+from filelock import FileLock
 from mlflow.tracking import MlflowClient
 
 from analysis import load_study
@@ -105,6 +107,16 @@ def run_to_end(*options: str) -> str:
     status, output, errors = Session(*options).ends()
     assert status == 0, errors
     return output
+
+
+def trained_once(factory: pytest.TempPathFactory, worker_id: str, name: str, *options: str) -> Path:
+    """The storage of a study that nothing disturbs, trained once for all of pytest's processes."""
+    base = factory.getbasetemp()
+    storage = (base if worker_id == "master" else base.parent) / name
+    with FileLock(f"{storage}.lock"):
+        if not storage.exists():
+            run_to_end(*options, "--storage", str(storage))
+    return storage
 
 
 def wait_for(what: Callable[[], object], seconds: float = 120) -> None:

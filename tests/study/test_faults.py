@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from filelock import FileLock
 
 from analysis import load_study
 from analysis.store.loading import StudyWarning
@@ -28,6 +27,7 @@ from tests.study.processes import (
     free_port,
     run_to_end,
     table,
+    trained_once,
     wait_for,
 )
 
@@ -48,13 +48,8 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(options: list[str], tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> pd.DataFrame:
-    """Trained once for all of pytest's processes."""
-    base = tmp_path_factory.getbasetemp()
-    storage = (base if worker_id == "master" else base.parent) / "undisturbed"
-    with FileLock(f"{storage}.lock"):
-        if not storage.exists():
-            run_to_end(*options, "--storage", str(storage))
-            assert not list((storage / "s" / "checkpoints").iterdir())
+    storage = trained_once(tmp_path_factory, worker_id, "undisturbed", *options)
+    assert not list((storage / "s" / "checkpoints").iterdir())
     return table("s", storage)
 
 

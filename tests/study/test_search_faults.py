@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from filelock import FileLock
 
-from tests.study.processes import Session, assert_in_mlflow_once, in_training, run_to_end, table, wait_for
+from tests.study.processes import Session, assert_in_mlflow_once, in_training, run_to_end, table, trained_once, wait_for
 
 pytestmark = pytest.mark.faults
 
@@ -35,12 +34,8 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(options: list[str], tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> pd.DataFrame:
-    """Trained once for all of pytest's processes, in large packs on one machine."""
-    base = tmp_path_factory.getbasetemp()
-    storage = (base if worker_id == "master" else base.parent) / "undisturbed-search"
-    with FileLock(f"{storage}.lock"):
-        if not storage.exists():
-            run_to_end(*options, "--storage", str(storage), "--pack-size", "32")
+    """In large packs on one machine."""
+    storage = trained_once(tmp_path_factory, worker_id, "undisturbed-search", *options, "--pack-size", "32")
     return table("s", storage)
 
 
