@@ -10,11 +10,12 @@ Reading order:
     `statistics`: tests, corrections and power; nothing in it knows of studies.
     `comparison`: two arms on one dataset, paired, tuned and tested.
     `conclusions`: what follows for a study: verdicts, slices, claims.
+    `searching`: what a search tells of its hyperparameters.
     `report`: all of it as HTML, Markdown and text.
 
-Imports go one way: report > conclusions > comparison > statistics; report > store. Every module may import `metrics`
-and `parameters`, and what treats texts, secrets and limits: `plain_text`, `masking`, `limits`, `yaml_file`. Nothing
-imports `study`, `trainables`, PyTorch or Ray.
+Imports go one way: report > conclusions, searching > comparison > statistics; report > store. Every module may
+import `metrics` and `parameters`, and what treats texts, secrets and limits: `plain_text`, `masking`, `limits`,
+`yaml_file`. Nothing imports `study`, `trainables`, PyTorch or Ray.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from analysis.conclusions.claims_file import Claim, ClaimsError, read_claims
 from analysis.conclusions.overall import overall_verdicts
 from analysis.conclusions.slices import slice_verdicts
 from analysis.conclusions.verdict_table import verdicts
+from analysis.searching.importance import importances
+from analysis.searching.margin_rate import landscape
 from analysis.store.loading import StudyNotFoundError, StudyWarning, load_study
 
 __all__ = [
@@ -34,6 +37,8 @@ __all__ = [
     "StudyWarning",
     "claims",
     "compare",
+    "importances",
+    "landscape",
     "load_study",
     "overall_verdicts",
     "read_claims",

@@ -7,13 +7,17 @@ from pathlib import Path
 
 from analysis.conclusions.claims_file import read_claims
 from analysis.metrics import SCORE, metrics_with
+from analysis.report.arms import arm_styles
 from analysis.report.document.assembly import summary
 from analysis.report.figures.curves import DYNAMICS, VARIANCES, epoch_curves
 from analysis.report.figures.panels import Panel, study_panels
+from analysis.report.figures.searching import SearchTables
 from analysis.report.figures.sketches import chosen_sketches
 from analysis.report.files import report_folder, write_report
 from analysis.report.findings import Findings, find_out
 from analysis.report.renderers.terminal import terminal
+from analysis.searching.importance import importances_of
+from analysis.searching.margin_rate import landscape_of
 from analysis.store.files import Folder
 from analysis.store.loading import read_study
 
@@ -54,7 +58,9 @@ def draw(findings: Findings) -> tuple[list[Panel], list[str]]:
     """The panels of a report, and why some are not there."""
     curves = epoch_curves(findings.comparisons, findings.stored.points)
     sketches = chosen_sketches(findings.comparisons, findings.stored.sketches)
-    panels, unavailable = study_panels(findings.comparisons, findings.results, curves, sketches)
+    datasets = findings.datasets
+    searched = SearchTables(importances_of(datasets), landscape_of(datasets), arm_styles(findings.arms))
+    panels, unavailable = study_panels(findings.comparisons, findings.results, curves, sketches, searched)
     if curves.empty and len(findings.stored.points):
         unavailable.append(
             "No curves over the epochs: no setting could be averaged over both losses, and none was chosen."

@@ -28,9 +28,17 @@ _FIGURES = {
     "Tuning effort": "The best of so many settings by validation score, drawn at random: what it is expected to score "
     "on test data, and the difference of the losses, paired by seed. Mean over seeds and 95% t band; the grey band is "
     "the region of practical equivalence.",
+    "Importance of hyperparameters": "Exploratory. How much of the variance of the validation MAP@R over each seed's "
+    "settings follows one hyperparameter alone, all others averaged out (fANOVA): mean over seeds and 95% t interval. "
+    "What is missing to 100% follows several together, or is chance. Where settings hardly differ all of it is chance, "
+    "which is shared out likewise.",
+    "Margin and learning rate": "Exploratory. MAP@R on validation data at each margin with each learning rate: the "
+    "mean over seeds of runs that were trained to the end, other hyperparameters averaged within each; a diverged run "
+    "counts as 0. The losses share one scale of colours on each dataset.",
     "Embeddings": "Test samples of one seed's runs with the setting that tuning chose for each loss, on their first "
     "two principal components; up to ten classes, one colour each.",
 }
+_BY_MARGIN = ("Margins", "Margin and learning rate")
 
 _TEST_PARTS = {
     "shared": "On {} all seeds share the official test set: the verdict is on that test set.",
@@ -49,7 +57,7 @@ def figures_caption(section: str, panels: Sequence[Panel], findings: Findings) -
         dataset: "; ".join(text for text in texts if not any(text in other for other in texts if other != text))
         for dataset, texts in by_dataset.items()
     }
-    shown = _FIGURES[section] + (_margin_scales(findings) if section == "Margins" else "")
+    shown = _FIGURES[section] + (_margin_scales(findings) if section in _BY_MARGIN else "")
     if section == "Effects" and with_own_rope(findings.metrics):
         shown += " Each row has the band of its own metric."
     return f"{shown} n: {each_dataset(counts)}. {origin(findings)}"

@@ -18,6 +18,7 @@ from analysis.report.figures.curves import DYNAMICS, VARIANCES
 from analysis.report.figures.embeddings import embeddings
 from analysis.report.figures.forest import MECHANISMS, forest
 from analysis.report.figures.margins import OVER_MARGINS, margins
+from analysis.report.figures.searching import SearchTables, importance_dots, margin_rate_map
 from analysis.report.figures.style import Drawing, NothingToDrawError, PlainLog, as_svg, band, panel
 from analysis.report.formatting import seeds_text
 
@@ -73,7 +74,11 @@ class _Attempt:
 
 
 def study_panels(
-    compared: Sequence[Comparison], results: Sequence[Result], curves: pd.DataFrame, sketches: pd.DataFrame
+    compared: Sequence[Comparison],
+    results: Sequence[Result],
+    curves: pd.DataFrame,
+    sketches: pd.DataFrame,
+    searched: SearchTables | None = None,
 ) -> tuple[list[Panel], list[str]]:
     """All panels that can be drawn, section by section, dataset by dataset, and why others cannot.
 
@@ -82,9 +87,10 @@ def study_panels(
         results: The rows of its verdict table.
         curves: As `epoch_curves` gives them.
         sketches: As `chosen_sketches` gives them.
+        searched: What the search tells of its hyperparameters.
     """
     panels, unavailable = [], []
-    for attempt in _attempts(compared, results, curves, sketches):
+    for attempt in _attempts(compared, results, curves, sketches, searched):
         try:
             drawing = attempt.draw()
         except (NothingToDrawError, ArithmeticError, LookupError, ValueError) as error:
@@ -100,7 +106,11 @@ def study_panels(
 
 
 def _attempts(
-    compared: Sequence[Comparison], results: Sequence[Result], curves: pd.DataFrame, sketches: pd.DataFrame
+    compared: Sequence[Comparison],
+    results: Sequence[Result],
+    curves: pd.DataFrame,
+    sketches: pd.DataFrame,
+    searched: SearchTables | None,
 ) -> Iterator[_Attempt]:
     drawn = [comparison for comparison in compared if comparison.readable]
     for comparison in drawn:
@@ -120,10 +130,20 @@ def _attempts(
         yield _Attempt("Tuning effort", comparison.label, "tuning", partial(tuning_effort, comparison))
         difference = partial(tuning_difference, comparison)
         yield _Attempt("Tuning effort", comparison.label, "tuning difference", difference)
+    yield from _of_search(searched) if searched else ()
     for comparison in drawn if len(sketches) else ():
         for arm, style in pair_styles(comparison).items():
             rows = sketches[(sketches["dataset"] == comparison.label) & (sketches[ARM] == arm)]
             yield _Attempt("Embeddings", comparison.label, f"embeddings {arm}", partial(embeddings, rows, arm, style))
+
+
+def _of_search(searched: SearchTables) -> Iterator[_Attempt]:
+    for dataset, rows in searched.importances.groupby("dataset"):
+        draw = partial(importance_dots, rows, searched.styles)
+        yield _Attempt("Importance of hyperparameters", str(dataset), "importances", draw)
+    for dataset, rows in searched.landscape.groupby("dataset"):
+        draw = partial(margin_rate_map, rows, searched.styles)
+        yield _Attempt("Margin and learning rate", str(dataset), "margin and lr", draw)
 
 
 def _forests(comparison: Comparison, results: Sequence[Result]) -> Iterator[_Attempt]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -84,17 +84,22 @@ def panel(width: float = 3.5, height: float = 2.5) -> Iterator[tuple[Figure, Axe
 
 @contextmanager
 def panels(
-    columns: int, width: float, height: float = 2.5, frame: Mapping[str, float] | None = None
+    columns: int,
+    width: float,
+    height: float = 2.5,
+    frame: Mapping[str, float] | None = None,
+    widths: Sequence[float] | None = None,
 ) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure in inches with axes side by side, of one y axis, in the style of the report.
+    """A figure in inches with axes side by side, in the style of the report.
 
-    Its labels find their room, unless `frame` says where the axes stand, as `Figure.subplots_adjust` takes it.
+    They have one y axis, unless `widths` says how wide each is beside the others. Their labels find their room, unless
+    `frame` says where the axes stand, as `Figure.subplots_adjust` takes it.
     """
     with mpl.rc_context(_RC):  # type: ignore[arg-type]
         figure = Figure(figsize=(width, height), layout=None if frame else "constrained")
         if frame:
             figure.subplots_adjust(**frame)
-        yield figure, list(figure.subplots(1, columns, sharey=True, squeeze=False)[0])
+        yield figure, list(figure.subplots(1, columns, sharey=widths is None, squeeze=False, width_ratios=widths)[0])
 
 
 def as_svg(figure: Figure, salt: str) -> str:
