@@ -30,9 +30,9 @@ def importances(runs: pd.DataFrame) -> pd.DataFrame:
     """How much of the variance of the validation MAP@R follows each hyperparameter alone, as fANOVA has it.
 
     Each seed's settings give one importance; seeds are the replicates. A diverged run counts as 0, the least that MAP@R
-    can be. What is missing to 1 follows several hyperparameters together, or is chance: where nothing matters, chance
-    still looks like shares of about a third, so read them beside ``spread``. Few settings do not tell an interaction
-    from what each does alone. Exploratory: no verdict rests on it.
+    can be. What is missing to 1 follows several hyperparameters together, or is chance. Where nothing matters, chance
+    alone gives shares of up to 40%, so read them beside ``spread``. Few settings do not tell an interaction from what
+    each does alone. Exploratory: no verdict rests on it.
 
     Numbers that seeds drew from a range stand on a log scale; the levels of a grid or a list weigh the same. Where
     halving stopped settings, all scores are those of its first rung, which every setting that it compared has. Records

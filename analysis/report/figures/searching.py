@@ -61,7 +61,7 @@ def importance_dots(rows: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> Drawi
             colour = styles[arm].colour
             axes.hlines(heights, low, high, color=colour, linewidth=1.6)
             axes.plot(100 * own["importance"], heights, "o", color=colour, markersize=5, label=arm)
-        axes.set_yticks(-np.arange(len(names)), [_WORDS.get(name, name.replace("_", " ")) for name in names])
+        axes.set_yticks(-np.arange(len(names)), [_word(name) for name in names])
         axes.set_ylim(0.5 - len(names), 0.5)
         axes.tick_params(axis="y", length=0)
         axes.set_xlim(0, 100)
@@ -69,10 +69,14 @@ def importance_dots(rows: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> Drawi
         axes.set_axisbelow(True)
         axes.set_xlabel("variance explained alone (%)")
         figure.legend(loc="outside upper left", ncols=len(arms), fontsize=8, handletextpad=0.1, columnspacing=1.2)
-    said = [f"{row['parameter']} {row['importance']:.0%} ({row[ARM]})" for row in rows.to_dict("records")]
+    said = [f"{_word(row['parameter'])} {row['importance']:.0%} ({row[ARM]})" for row in rows.to_dict("records")]
     n = f"{seeds_text(rows['n'].tolist())}, {range_text(rows['settings'].tolist())} settings each"
     alt = f"Share of the variance of validation MAP@R by hyperparameter: {', '.join(said)}"
     return Drawing(figure, rows.drop(columns="dataset"), alt, n, _about(rows, arms))
+
+
+def _word(name: str) -> str:
+    return _WORDS.get(name, name.replace("_", " "))
 
 
 def _about(rows: pd.DataFrame, arms: Sequence[str]) -> str:
@@ -114,20 +118,16 @@ def margin_rate_map(rows: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> Drawi
         bar = figure.colorbar(mesh, ax=row, label="validation MAP@R (%)", pad=0.02, aspect=14)
         bar.outline.set_visible(False)  # type: ignore[operator]
     filled = rows[rows["n"] > 0]
-    best = (
-        filled.dropna(subset="validation")
-        .sort_values("validation")
-        .drop_duplicates(ARM, keep="last")
-        .to_dict("records")
-    )
+    scored = filled.dropna(subset="validation").sort_values("validation")
+    best = scored.drop_duplicates(ARM, keep="last").sort_values(ARM)
     said = "; ".join(
         f"{100 * cell['validation']:.1f}% ({cell[ARM]}, margin {cell['margin']:.2g}, rate {cell['lr']:.2g})"
-        for cell in best
+        for cell in best.to_dict("records")
     )
     runs = range_text(filled["runs"].tolist())
     note = f"A cell holds {runs} run{'' if runs == '1' else 's'}."
-    if len(filled) < len(rows):
-        note += f" Hatched: {len(rows) - len(filled)} cells without one."
+    empty = len(rows) - len(filled)
+    note += f" Hatched: {empty} cell{'' if empty == 1 else 's'} without one." if empty else ""
     alt = f"Mean validation MAP@R by margin and learning rate, a map for each loss; the highest: {said}"
     return Drawing(figure, rows.drop(columns="dataset"), alt, seeds_text(filled["n"].tolist()), note)
 
