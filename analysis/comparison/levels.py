@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.comparison.pairing import row_tuples
-from analysis.parameters import CONDITION, GRID
+from analysis.parameters import CONDITION, GRID, OWN_SCALE
 
 Range = tuple[float, float]
-NUMERIC = ("margin", "lr")
+NUMERIC = OWN_SCALE  # what is searched on a log scale
 PARTS = 5  # of a range that was drawn from, on a log scale
 
 
