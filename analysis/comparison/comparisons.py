@@ -11,7 +11,15 @@ import pandas as pd
 from analysis.comparison.arms import ArmPair, arm_pairs
 from analysis.comparison.budget import BudgetCurve, budget_curve
 from analysis.comparison.edges import Edge, find_edges
-from analysis.comparison.pairing import DEFAULT_SETTING, Seed, balanced_grid, by_dataset, has_repeats, seeds_of, usual_value
+from analysis.comparison.pairing import (
+    DEFAULT_SETTING,
+    Seed,
+    balanced_grid,
+    by_dataset,
+    has_repeats,
+    seeds_of,
+    usual_value,
+)
 from analysis.comparison.settings import exchangeable, is_drawn, whole_runs
 from analysis.comparison.tuning import Tuned, tune
 from analysis.metrics import METRICS, Metric, score_of

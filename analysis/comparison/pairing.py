@@ -59,7 +59,7 @@ def value_words(name: str, value: Value) -> str:
 # What a loss is run with where nothing is tuned, for any number of epochs. It is also the setting of arXiv 2510.02161,
 # section 4. Where several were tried of what it leaves open, these are usual.
 DEFAULT_SETTING = Condition("all", 1.0, 1e-3)
-USUAL: dict[str, Value] = {"weight_decay": 0.0, "batch_size": 64, "embedding_dim": 128, "normalize": False}
+USUAL: dict[str, Any] = {"weight_decay": 0.0, "batch_size": 64, "embedding_dim": 128, "normalize": False}
 
 
 def usual_value(name: str, values: Collection[Value]) -> Value:

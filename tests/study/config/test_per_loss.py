@@ -96,7 +96,7 @@ def test_whatever_is_written_is_a_study_or_one_line_about_it(field: str, value: 
     message = ""
     try:
         config = load_config("sweep", None, {field: value})
-        tried = [(config.miners.of(loss), config.margins.of(loss), config.lrs.of(loss)) for loss in config.losses]
+        tried = [config.tried(loss).values() for loss in config.losses]
         assert {math.prod(map(len, own)) for own in tried} == {config.budget}
     except ConfigError as error:
         message = str(error)
