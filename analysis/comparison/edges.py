@@ -16,6 +16,7 @@ from analysis.comparison.tuning import chosen_runs, validation_scores
 from analysis.parameters import ARM, CONDITION
 from analysis.statistics.power import ALPHA, LEAST_SEEDS
 
+_STEP = 10.0  # to the next level to try, where the last one has zero beside it
 _LEAST_AT_LEVEL = 6  # seeds that have tried a level, or both of two, where each drew its own
 
 
@@ -138,7 +139,8 @@ def _edge(arm: str, parameter: str, levels: Levels, best: int, rises: bool) -> E
         ratio = 1 / ratio if best == 0 else ratio
     else:
         level, inner = low, None
-        ratio = level / levels.ranges[best + 1 if best == 0 else best - 1][0]
+        inward, _ = levels.ranges[best + 1 if best == 0 else best - 1]
+        ratio = level / inward if inward else _STEP
     return Edge(arm, parameter, level, rises, (level * ratio, level * ratio**2), inner)
 
 

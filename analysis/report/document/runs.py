@@ -90,6 +90,6 @@ def _levels_text(runs: pd.DataFrame, name: str) -> str:
 
 def _own_levels(rows: pd.DataFrame, name: str) -> str:
     """The levels of what differs among the runs of one arm; of a range that seeds drew from, its ends."""
-    if name in NUMERIC and levels_of(rows, name).drawn:
-        return f"drawn from {range_words((rows[name].min(), rows[name].max()))}"
+    if name in NUMERIC and (levels := levels_of(rows, name)).drawn:
+        return f"drawn from {range_words((levels.ranges[0][0], levels.ranges[-1][1]))}"
     return ", ".join(map(value_text, sorted(rows[name].unique().tolist())))

@@ -11,9 +11,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from study.config.hyperparameters import PER_LOSS
 from study.config.levels import Level
 from study.config.loading import ConfigError, load_config
-from study.config.model import PER_LOSS, StudyConfig
+from study.config.model import StudyConfig
 from study.config.per_loss import PerLoss
 from study.data.sources import find_datasets
 from study.planning.grid import expand

@@ -21,8 +21,11 @@ ONE = space(margin=Range(0.1, 1000.0), lr=Range(1e-4, 1e-2))
 OTHER = space(miner=("all", "hard"), margin=Range(0.01, 10.0), lr=(1e-3, 1e-2))
 MORE = space(
     *("weight_decay", "batch_size", "normalize"),
-    **{"miner": ("all", "hard"), "margin": Range(0.01, 1000.0), "lr": Range(1e-4, 1e-2), "batch_size": (32, 64)},
-    **{"weight_decay": Range(1e-6, 1e-2), "normalize": (False, True)},
+    margin=Range(0.01, 1000.0),
+    lr=Range(1e-4, 1e-2),
+    weight_decay=Range(1e-6, 1e-2),
+    batch_size=(32, 64),
+    normalize=(False, True),
 )
 PRINTED = """
 from tests.study.search.test_sampling import *
