@@ -14,7 +14,7 @@ from trainables.datasets.splits import Dataset, make_dataset
 from trainables.datasets.synthetic import SyntheticOptions, make_clusters
 from trainables.objectives.losses import LOSSES
 from trainables.pack import Member, Pack
-from trainables.training.halving import train_within_memory
+from trainables.training.within_memory import train_within_memory
 from trainables.training.history import History
 from trainables.training.loop import train_pack
 from trainables.training.outcome import Outcome
