@@ -54,7 +54,9 @@ def test_what_seeds_chose_names_the_epochs_only_where_there_was_a_choice() -> No
         ("normalize", False, True, "not normalised"),
     ],
 )
-def test_sentence_5_other_hyperparameters_are_settings_of_the_same_dataset(name: str, usual: Any, other: Any, words: str) -> None:
+def test_sentence_5_other_hyperparameters_are_settings_of_the_same_dataset(
+    name: str, usual: Any, other: Any, words: str
+) -> None:
     worse = LONG.assign(**{name: other, "val/map_at_r": LONG["val/map_at_r"] - 0.5})
     (both,) = comparisons(pd.concat([LONG, worse]))
     (alone,) = comparisons(LONG)

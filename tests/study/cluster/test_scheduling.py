@@ -167,8 +167,8 @@ def test_a_study_on_devices_without_room_for_its_packs_ends_with_the_same_result
 
         import torch
 
-        from trainables.training.within_memory import train_within_memory
         from trainables.training.loop import train_pack
+        from trainables.training.within_memory import train_within_memory
 
         def limited(pack: Pack, *rest: Any) -> History:
             if len(pack.members) > 2:

@@ -13,10 +13,10 @@ from tests.trainables.test_invariants import ALONE, DIGITS, OTHERS, points
 from trainables.datasets.registry import load_vectors
 from trainables.datasets.splits import Dataset
 from trainables.pack import Pack
-from trainables.training.within_memory import train_within_memory
 from trainables.training.history import History
 from trainables.training.loop import train_pack
 from trainables.training.snapshots import Snapshot, from_bytes, to_bytes
+from trainables.training.within_memory import train_within_memory
 
 PACK = Pack(DIGITS, (ALONE, *OTHERS[:4]))
 SHORTAGES = [
