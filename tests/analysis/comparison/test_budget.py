@@ -166,3 +166,15 @@ def test_sentence_6_a_move_that_may_be_noise_is_none() -> None:
     assert abs(curve.change) > 0.01
     assert curve.change_low < 0 < curve.change_high
     assert not curve.still_moves
+
+
+def test_sentence_6_the_expected_best_of_k_is_that_of_opda() -> None:
+    """Where settings are chosen by the score that is read, and for each seed by itself: opda knows no seeds."""
+    nonparametric = pytest.importorskip("opda.nonparametric")
+    runs = study(11)
+    runs[SELECTION] = runs[TEST]
+    tried = range(1, 7)
+    for loss, own in runs.groupby("loss"):
+        seeds = [nonparametric.EmpiricalDistribution(one).u_tuning_curve(tried) for _, one in own.groupby("seed")[TEST]]
+        scores = curve_of(runs).scores
+        assert scores.loc[scores["loss"] == loss, "mean"].tolist() == pytest.approx(np.mean(seeds, axis=0).tolist())
