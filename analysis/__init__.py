@@ -9,7 +9,7 @@ Reading order:
     `store`: runs, read from records or MLflow.
     `statistics`: tests, corrections and power; nothing in it knows of studies.
     `comparison`: two arms on one dataset, paired, tuned and tested.
-    `conclusions`: what follows for a study: verdicts, slices, claims.
+    `conclusions`: what follows for a study: verdicts, slices, claims, and from how many settings on an arm is better.
     `searching`: what a search tells of its hyperparameters.
     `report`: all of it as HTML, Markdown and text.
 
@@ -23,6 +23,7 @@ from __future__ import annotations
 from analysis.comparison.paired_tests import compare
 from analysis.conclusions.claim_verdicts import claims
 from analysis.conclusions.claims_file import Claim, ClaimsError, read_claims
+from analysis.conclusions.effort import tuning_curves
 from analysis.conclusions.overall import overall_verdicts
 from analysis.conclusions.slices import slice_verdicts
 from analysis.conclusions.verdict_table import verdicts
@@ -43,5 +44,6 @@ __all__ = [
     "overall_verdicts",
     "read_claims",
     "slice_verdicts",
+    "tuning_curves",
     "verdicts",
 ]

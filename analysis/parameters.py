@@ -46,13 +46,14 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("miner", str, "condition"),
     Parameter("margin", float, "condition"),
     Parameter("lr", float, "condition"),
+    Parameter("weight_decay", float, "condition", default=0.0),
     Parameter("seed", int, "seed"),
     Parameter("epochs", int, "condition"),
-    Parameter("batch_size", int, "fixed"),
+    Parameter("batch_size", int, "condition"),
     Parameter("sampler", str, "fixed"),
     Parameter("samples_per_class", int, "fixed"),
-    Parameter("embedding_dim", int, "fixed"),
-    Parameter("normalize", bool, "fixed", older_name="normalized"),
+    Parameter("embedding_dim", int, "condition"),
+    Parameter("normalize", bool, "condition", older_name="normalized"),
     Parameter("augment", bool, "fixed", default=False, older_name="augmented"),
 )
 
@@ -64,6 +65,15 @@ def with_role(role: Role) -> tuple[str, ...]:
 
 (ARM,) = with_role("arm")
 CONDITION = with_role("condition")
+# Each arm has values of its own of these, on its own scale. The other hyperparameters mean the same to all arms.
+OWN_SCALE = ("margin", "lr", "weight_decay")
+
+
+def value_text(value: object) -> str:
+    """A value of a parameter as a user writes it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 # How the settings of a study were chosen. Those of a grid are every seed's; in a search each seed draws its own.
 GRID = "grid"
 SEARCHES = (GRID, "random", "sobol", "tpe")

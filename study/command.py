@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from study.config.loading import DEFAULT_PRESET, environment, load_config, preset_names
-from study.config.model import LIST_OPTIONS, SWITCHES, VALUE_OPTIONS, StudyConfig
+from study.config.model import ANSWERS, LIST_OPTIONS, SWITCHES, VALUE_OPTIONS, StudyConfig
 
 
 def read_command(arguments: Sequence[str] | None = None) -> tuple[StudyConfig, bool]:
@@ -24,6 +24,7 @@ def read_command(arguments: Sequence[str] | None = None) -> tuple[StudyConfig, b
     options = vars(command_parser().parse_args(arguments))
     preset, file, only_plan = options.pop("preset"), options.pop("config"), options.pop("plan")
     given = {name: value for name, value in options.items() if value is not None}
+    given |= {name: ["true"] for name in ANSWERS if given.get(name) == []}
     return load_config(preset, file, given, environment()), only_plan
 
 
@@ -36,7 +37,12 @@ def command_parser() -> argparse.ArgumentParser:
     parser.add_argument("--preset", metavar="NAME", help=f"{', '.join(preset_names())} (default: {DEFAULT_PRESET})")
     parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="fields of a study; options override it")
     for name in LIST_OPTIONS:
-        parser.add_argument(_flag(name), nargs="+", metavar=_singular(name).upper(), help=_help(name))
+        answers = name in ANSWERS
+        parser.add_argument(
+            _flag(name), nargs="*" if answers else "+", metavar=_singular(name).upper(), help=_help(name)
+        )
+        if answers:
+            parser.add_argument(f"--no-{_flag(name)[2:]}", dest=name, action="store_const", const=["false"])
     for name in VALUE_OPTIONS:
         parser.add_argument(_flag(name), metavar=name.upper(), help=_help(name))
     for name in SWITCHES:

@@ -20,6 +20,7 @@ class Member:
     margin: float
     lr: float
     seed: int
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)

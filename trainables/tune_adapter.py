@@ -19,9 +19,9 @@ from trainables.datasets.splits import Dataset
 from trainables.datasets.synthetic import AnyDataset, ClusterDraws
 from trainables.pack import DatasetKey, Pack
 from trainables.provenance import code_version
-from trainables.training.halving import train_within_memory
 from trainables.training.history import History
 from trainables.training.snapshots import BrokenSnapshotError, Snapshot, from_bytes, most_bytes, to_bytes
+from trainables.training.within_memory import train_within_memory
 
 REPORT_SECONDS = 1.0  # between two reports of progress; each costs the driver some time
 

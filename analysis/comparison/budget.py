@@ -1,6 +1,9 @@
 """What tuning with fewer settings would have found: the tuned difference for the best of k of them, drawn at random.
 
 Where that difference still moves at the last k, the number of settings decides the verdict, and not the arms alone.
+
+Intervals and bands are over seeds. Settings of one seed share its split, weights and batches, so that its curve is one
+observation, and bands for independent draws (Lourie et al. 2024, the package `opda`) do not fit runs pooled over seeds.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from analysis.comparison.settings import of_complete_seeds
 from analysis.comparison.tuning import best_weights, validation_scores
 from analysis.metrics import SCORE
 from analysis.parameters import ARM, CONDITION
-from analysis.statistics.intervals import paired_t_interval, with_t_intervals
+from analysis.statistics.intervals import paired_t_interval, simultaneous_t_quantile, with_t_intervals
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,8 @@ class BudgetCurve:
 
     Attributes:
         scores: Expected test MAP@R of each arm: columns ``loss``, ``settings`` (k), ``n`` (seeds), ``mean``, ``low``
-            and ``high`` (95% t interval over seeds; NaN for a single seed).
+            and ``high`` (95% t interval over seeds at this k), ``band_low`` and ``band_high`` (95% band that holds this
+            curve at all k at once). The bounds are NaN for a single seed.
         differences: First arm minus second, paired by seed: the same columns without ``loss``.
         change: By how much the difference at m exceeds that at half of m, rounded up: its mean over seeds.
         change_low: Lower end of its 95% paired t interval.
@@ -51,9 +55,9 @@ class BudgetCurve:
 
     @property
     def keeps_direction(self) -> bool:
-        """Whether the difference is shown to have one sign over the second half of the settings."""
+        """Whether the band of the difference has one sign over the second half of the settings."""
         half = self.differences.iloc[half_of(self.budget) - 1 :]
-        return bool((half["low"] > 0).all() or (half["high"] < 0).all())
+        return bool((half["band_low"] > 0).all() or (half["band_high"] < 0).all())
 
 
 def half_of(budget: int) -> int:
@@ -108,6 +112,8 @@ def _expected_scores(rows: pd.DataFrame, budget: int) -> pd.DataFrame:
 
 
 def _over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean over the seeds of a table [seeds, k], with its 95% t interval."""
+    """Mean over the seeds of a table [seeds, k], with its 95% t intervals and its simultaneous 95% band."""
     rows = pd.DataFrame({"settings": table.columns, "n": len(table), "mean": table.mean().to_numpy()})
-    return with_t_intervals(rows.assign(sem=table.sem().to_numpy())).drop(columns="sem")
+    rows = with_t_intervals(rows.assign(sem=table.sem().to_numpy()))
+    half = simultaneous_t_quantile(table.to_numpy(float)) * rows["sem"]
+    return rows.assign(band_low=rows["mean"] - half, band_high=rows["mean"] + half).drop(columns="sem")

@@ -11,7 +11,15 @@ import pandas as pd
 from analysis.comparison.arms import ArmPair, arm_pairs
 from analysis.comparison.budget import BudgetCurve, budget_curve
 from analysis.comparison.edges import Edge, find_edges
-from analysis.comparison.pairing import DEFAULT_SETTING, Seed, balanced_grid, by_dataset, has_repeats, seeds_of
+from analysis.comparison.pairing import (
+    DEFAULT_SETTING,
+    Seed,
+    balanced_grid,
+    by_dataset,
+    has_repeats,
+    seeds_of,
+    usual_value,
+)
 from analysis.comparison.settings import exchangeable, is_drawn, whole_runs
 from analysis.comparison.tuning import Tuned, tune
 from analysis.metrics import METRICS, Metric, score_of
@@ -82,14 +90,19 @@ class Comparison:
         return self.tuned.runs if grid.empty and self.tuned.drawn else grid
 
     def at_default(self) -> pd.DataFrame:
-        """The runs with `DEFAULT_SETTING`; of several numbers of epochs the largest, if possible of both arms."""
-        wanted = {name: value for name, value in DEFAULT_SETTING._asdict().items() if value is not None}
-        runs: pd.DataFrame = self.runs[self.runs[list(wanted)].eq(pd.Series(wanted)).all(axis=1)]
-        if runs.empty:
-            return runs
-        first, second = (set(runs.loc[runs[ARM] == arm, "epochs"]) for arm in self.arms)
-        longest: pd.DataFrame = runs[runs["epochs"] == max(first & second or first | second)]
-        return longest
+        """The runs with `DEFAULT_SETTING`.
+
+        Of what it leaves open, the usual batch size and the like, else the largest, and the largest number of epochs;
+        if possible those that both arms have.
+        """
+        runs = self.runs
+        for name, value in DEFAULT_SETTING._asdict().items():
+            wanted = value
+            if value is None and len(runs):
+                first, second = (set(runs.loc[runs[ARM] == arm, name]) for arm in self.arms)
+                wanted = usual_value(name, first & second or first | second)
+            runs = runs[runs[name] == wanted]
+        return runs
 
     def rises(self, arm: str) -> str | None:
         """Where the range searched ends although an arm still rises there, and what to try; None if nowhere."""

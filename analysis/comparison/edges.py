@@ -16,6 +16,7 @@ from analysis.comparison.tuning import chosen_runs, validation_scores
 from analysis.parameters import ARM, CONDITION
 from analysis.statistics.power import ALPHA, LEAST_SEEDS
 
+_STEP = 10.0  # to the next level to try, where the last one has zero beside it
 _LEAST_AT_LEVEL = 6  # seeds that have tried a level, or both of two, where each drew its own
 
 
@@ -86,7 +87,7 @@ def find_edges(tried: pd.DataFrame, arms: ArmPair, budget: int) -> list[Edge]:
     for arm, parameter, own, levels in searched:
         table = _by_level(own, scores, parameter, levels)
         best = _best(table)
-        if 0 < best < table.shape[1] - 1:
+        if not _is_end(best, levels):
             continue
         inward = best + 1 if best == 0 else best - 1
         differences = table.iloc[:, best].to_numpy(float) - table.iloc[:, inward].to_numpy(float)
@@ -106,7 +107,7 @@ def _where_most_seeds_chose(rows: pd.DataFrame, arms: ArmPair) -> list[Edge]:
         choices = levels.positions(chosen.loc[chosen[ARM] == arm, parameter])
         counts = np.bincount(choices, minlength=last + 1)
         best = int(np.argmax(counts))
-        if best not in (0, last) or (counts == counts[best]).sum() > 1:
+        if not _is_end(best, levels) or (counts == counts[best]).sum() > 1:
             continue
         share = float(np.mean(levels.positions(own[parameter]) == best))
         p_value = float(special.bdtrc(counts[best] - 1, len(choices), share))
@@ -124,6 +125,12 @@ def _searched(rows: pd.DataFrame, arms: ArmPair) -> list[tuple[str, str, pd.Data
     return searched
 
 
+def _is_end(position: int, levels: Levels) -> bool:
+    """Whether a level is the first or the last, and another could lie beyond it: below zero there is none."""
+    low, _ = levels.ranges[position]
+    return position == len(levels.ranges) - 1 or (position == 0 and low > 0)
+
+
 def _edge(arm: str, parameter: str, levels: Levels, best: int, rises: bool) -> Edge:
     low, high = levels.ranges[best]
     if low < high:
@@ -132,7 +139,8 @@ def _edge(arm: str, parameter: str, levels: Levels, best: int, rises: bool) -> E
         ratio = 1 / ratio if best == 0 else ratio
     else:
         level, inner = low, None
-        ratio = level / levels.ranges[best + 1 if best == 0 else best - 1][0]
+        inward, _ = levels.ranges[best + 1 if best == 0 else best - 1]
+        ratio = level / inward if inward else _STEP
     return Edge(arm, parameter, level, rises, (level * ratio, level * ratio**2), inner)
 
 

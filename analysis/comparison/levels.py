@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.comparison.pairing import row_tuples
-from analysis.parameters import CONDITION, GRID
+from analysis.parameters import CONDITION, GRID, OWN_SCALE
 
 Range = tuple[float, float]
-NUMERIC = ("margin", "lr")
+NUMERIC = OWN_SCALE  # what is searched on a log scale
 PARTS = 5  # of a range that was drawn from, on a log scale
 
 
@@ -53,7 +53,8 @@ def levels_of(rows: pd.DataFrame, parameter: str) -> Levels:
     """The levels of a hyperparameter.
 
     Where most settings have a value of their own, seeds drew it from a range. That goes from the least to the largest
-    value that one drew, and its fifths on a log scale are the levels.
+    value that one drew, and its fifths on a log scale are the levels. A zero beside them, of the default setting that
+    has no weight decay, belongs to the lowest.
 
     Args:
         rows: Runs of one arm on one dataset, at least one.
@@ -61,10 +62,11 @@ def levels_of(rows: pd.DataFrame, parameter: str) -> Levels:
     """
     values = sorted(set(rows[parameter].tolist()))
     settings = len(set(row_tuples(rows, ["seed", *CONDITION])))
-    if (rows["search"] == GRID).all() or 2 * len(values) <= settings or values[0] <= 0:
+    drawn = [value for value in values if value > 0]
+    if (rows["search"] == GRID).all() or 2 * len(values) <= settings or len(drawn) < 2:
         return Levels(tuple((float(value), float(value)) for value in values))
-    ends = np.geomspace(values[0], values[-1], PARTS + 1)
-    ends[0], ends[-1] = values[0], values[-1]  # to the last bit
+    ends = np.geomspace(drawn[0], drawn[-1], PARTS + 1)
+    ends[0], ends[-1] = drawn[0], drawn[-1]  # to the last bit
     return Levels(tuple((float(low), float(high)) for low, high in pairwise(ends)))
 
 

@@ -13,33 +13,58 @@ import pandas as pd
 
 from analysis.comparison.arms import ArmPair
 from analysis.metrics import Metric
-from analysis.parameters import ARM, CONDITION, FIXED, GRID
+from analysis.parameters import ARM, CONDITION, FIXED, GRID, OWN_SCALE, Value, value_text
 
 FLOOR = 1e-12  # smaller values count as this before the logarithm: a collapsed embedding has a variance of zero
 
-_BEFORE_SEARCHES: dict[str, str | int] = {"search": GRID, "stopped_at": 0}
+# What tables lack that are older than these columns.
+_OLDER: dict[str, str | float] = {"search": GRID, "stopped_at": 0, "weight_decay": 0.0}
 
 Floats = npt.NDArray[np.float64]
 Seed = int | str
 
 
 class Condition(NamedTuple):
-    """A run without its seed and its arm; epochs are None where no other number was tried."""
+    """A run without its seed and its arm. The last five are None where no other value was tried."""
 
     miner: str
     margin: float
     lr: float
+    weight_decay: float | None = None
     epochs: int | None = None
+    batch_size: int | None = None
+    embedding_dim: int | None = None
+    normalize: bool | None = None
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """What follows the learning rate, in words."""
+        values = zip(CONDITION[3:], self[3:], strict=True)
+        return tuple(value_words(name, value) for name, value in values if value is not None)
 
     def __str__(self) -> str:
         """In words."""
-        trained = "" if self.epochs is None else f", {self.epochs} epochs"
-        return f"{self.miner}, margin {self.margin:g}, lr {self.lr:g}{trained}"
+        return ", ".join((self.miner, f"margin {self.margin:g}", f"lr {self.lr:g}", *self.others))
+
+
+def value_words(name: str, value: Value) -> str:
+    """A value of a hyperparameter in words: ``margin 1``, ``50 epochs``, ``normalised``."""
+    if name == "normalize":
+        return "normalised" if value else "not normalised"
+    if name == "epochs":
+        return f"{value} epochs"
+    return f"{name.replace('_', ' ')} {value_text(value)}"
 
 
 # What a loss is run with where nothing is tuned, for any number of epochs. It is also the setting of arXiv 2510.02161,
-# section 4.
+# section 4. Where several were tried of what it leaves open, these are usual.
 DEFAULT_SETTING = Condition("all", 1.0, 1e-3)
+USUAL: dict[str, Any] = {"weight_decay": 0.0, "batch_size": 64, "embedding_dim": 128, "normalize": False}
+
+
+def usual_value(name: str, values: Collection[Value]) -> Value:
+    """Of several values of a hyperparameter that the default setting leaves open: the usual one, else the largest."""
+    return USUAL[name] if name in USUAL and USUAL[name] in values else max(values)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)
@@ -79,13 +104,13 @@ class PairedSample:
 def by_dataset(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The runs of each dataset; a dataset that was studied in several ways has an entry for each.
 
-    Runs that differ in encoder, batch size and the like answer different questions and are never averaged: such a
-    dataset appears once for each way, named for example ``digits (batch_size=128)``. A table from before there were
-    searches is one of grids, whose runs were all trained to the end.
+    Runs that differ in encoder, split and the like answer different questions and are never averaged: such a dataset
+    appears once for each way, named for example ``digits (encoder=linear)``. A table from before there were searches is
+    one of grids, whose runs were all trained to the end, without weight decay.
     """
     if runs.empty:
         return {}
-    runs = runs.assign(**{name: value for name, value in _BEFORE_SEARCHES.items() if name not in runs})
+    runs = runs.assign(**{name: value for name, value in _OLDER.items() if name not in runs})
     result = {}
     for dataset, rows in runs.groupby("dataset", sort=True):
         varying = [name for name in FIXED if rows[name].nunique() > 1]
@@ -127,9 +152,9 @@ def row_tuples(rows: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[Any
 def balanced_grid(rows: pd.DataFrame, arms: ArmPair) -> pd.DataFrame:
     """The runs of conditions that can be averaged for both arms.
 
-    Miners and numbers of epochs of one arm only are left out. With the others, each arm has its own margins and
-    learning rates, if both arms have equally many with each miner and number of epochs. Otherwise only the conditions
-    that both arms have are kept.
+    Miners, numbers of epochs, batch sizes and the like of one arm only are left out. With the others, each arm has its
+    own margins, learning rates and weight decays, if both arms have equally many with each. Otherwise only the
+    conditions that both arms have are kept.
     """
     kept = _balanced_conditions(rows, arms)
     conditions = zip(rows[ARM].tolist(), row_tuples(rows, CONDITION), strict=True)
@@ -139,11 +164,12 @@ def balanced_grid(rows: pd.DataFrame, arms: ArmPair) -> pd.DataFrame:
 def unmatched_conditions(rows: pd.DataFrame, arms: ArmPair) -> list[str]:
     """The conditions that `balanced_grid` leaves out, in words."""
     kept = _balanced_conditions(rows, arms)
-    several = rows["epochs"].nunique() > 1
+    named = [name for name in CONDITION[3:] if rows[name].nunique() > 1]
     return [
-        f"{arm} {miner} margin={margin:g} lr={lr:g}" + (f" epochs={epochs}" if several else "")
+        f"{arm} {condition.miner} "
+        + " ".join(f"{name}={value_text(getattr(condition, name))}" for name in ("margin", "lr", *named))
         for arm in arms
-        for miner, margin, lr, epochs in sorted(_conditions(rows, arm) - kept[arm])
+        for condition in sorted(_conditions(rows, arm) - kept[arm])
     ]
 
 
@@ -157,9 +183,9 @@ def _balanced_conditions(rows: pd.DataFrame, arms: ArmPair) -> dict[str, set[Con
     return dict(zip(arms, kept, strict=True))
 
 
-def _of_both(condition: Condition) -> tuple[str, int | None]:
-    """What conditions of two arms that are averaged have in common; margins and rates may be each arm's own."""
-    return condition.miner, condition.epochs
+def _of_both(condition: Condition) -> tuple[Value | None, ...]:
+    """What conditions of two arms that are averaged have in common."""
+    return tuple(value for name, value in condition._asdict().items() if name not in OWN_SCALE)
 
 
 def _conditions(rows: pd.DataFrame, arm: str) -> set[Condition]:

@@ -11,7 +11,7 @@ arms equally many go on to the end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.arms import ArmPair
-from analysis.comparison.levels import Range, range_words
-from analysis.comparison.pairing import Condition, Floats, Seed, has_repeats
+from analysis.comparison.levels import NUMERIC, Range, range_words
+from analysis.comparison.pairing import Condition, Floats, Seed, has_repeats, value_words
 from analysis.comparison.settings import (
     halves,
     is_drawn,
@@ -30,7 +30,7 @@ from analysis.comparison.settings import (
     whole_runs,
 )
 from analysis.metrics import SELECTION
-from analysis.parameters import ARM, CONDITION
+from analysis.parameters import ARM, CONDITION, Value
 
 REPEATS = "a condition stands more than once under one seed and loss"
 
@@ -45,7 +45,7 @@ class ChosenRange:
         lr: The least and the largest learning rate.
         miner: The most frequent miner; of equals the first in the alphabet.
         miner_seeds: How many chose it.
-        epochs: The least and the largest number of epochs; None where no other number was tried.
+        others: What was chosen of the other hyperparameters that had several values, in words.
     """
 
     seeds: int
@@ -53,25 +53,24 @@ class ChosenRange:
     lr: Range
     miner: str
     miner_seeds: int
-    epochs: Range | None = None
+    others: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, chosen: pd.DataFrame, chose_epochs: bool) -> ChosenRange:
+    def of(cls, chosen: pd.DataFrame, varied: Collection[str]) -> ChosenRange:
         """Those of the chosen runs of one arm, at least one.
 
         Args:
             chosen: One a seed.
-            chose_epochs: Whether there was more than one number of epochs to choose from.
+            varied: The hyperparameters with several values to choose from.
         """
-        miner, count = min(Counter(chosen["miner"]).items(), key=lambda item: (-item[1], item[0]))
-        epochs = _range(chosen["epochs"]) if chose_epochs else None
-        return cls(len(chosen), _range(chosen["margin"]), _range(chosen["lr"]), str(miner), count, epochs)
+        miner, count = _most_frequent(chosen["miner"])
+        others = tuple(_chosen_words(name, chosen[name]) for name in CONDITION[3:] if name in varied)
+        return cls(len(chosen), _range(chosen["margin"]), _range(chosen["lr"]), str(miner), count, others)
 
     def __str__(self) -> str:
         """In words."""
-        trained = "" if self.epochs is None else f", {range_words(self.epochs)} epochs"
         numbers = f"margin {range_words(self.margin)}, lr {range_words(self.lr)}"
-        return f"{numbers}, miner {self.miner} {self.miner_seeds} of {self.seeds}{trained}"
+        return ", ".join((numbers, f"miner {self.miner} {self.miner_seeds} of {self.seeds}", *self.others))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,19 +82,19 @@ class Tuned:
         budget: How many conditions each seed tried of each arm, those that halving stopped included; None where these
             numbers differ.
         refused: Why no verdict can be read of the chosen runs; None if one can.
-        chose_epochs: Whether there was more than one number of epochs to choose from.
+        varied: The hyperparameters with several values to choose from.
         drawn: Whether seeds drew conditions for themselves. Then few or none is chosen twice; `chosen_range` says more.
     """
 
     runs: pd.DataFrame
     budget: int | None
     refused: str | None = None
-    chose_epochs: bool = False
+    varied: frozenset[str] = frozenset()
     drawn: bool = False
 
     def chosen_range(self, arm: str) -> ChosenRange:
         """From where to where the choices of an arm go. It must have some."""
-        return ChosenRange.of(self.runs[self.runs[ARM] == arm], self.chose_epochs)
+        return ChosenRange.of(self.runs[self.runs[ARM] == arm], self.varied)
 
     def counts(self, arm: str) -> list[tuple[Condition, int]]:
         """How often each condition of an arm was chosen, the most frequent first."""
@@ -109,8 +108,10 @@ class Tuned:
         return self._condition(own[list(CONDITION)].iloc[0]) if len(own) else None
 
     def _condition(self, values: Iterable[Any]) -> Condition:
-        condition = Condition._make(values)
-        return condition if self.chose_epochs else condition._replace(epochs=None)
+        return Condition._make(
+            value if position < 3 or name in self.varied else None
+            for position, (name, value) in enumerate(zip(CONDITION, values, strict=True))
+        )
 
 
 def tune(rows: pd.DataFrame, arms: ArmPair, part: bool = False) -> Tuned:
@@ -150,7 +151,8 @@ def tune(rows: pd.DataFrame, arms: ArmPair, part: bool = False) -> Tuned:
         whose = f"the {untuned[0]} loss" if len(untuned) == 1 else "either loss"
         reason = f"no run of {whose} has a validation score, so that no seed can choose a setting"
         return Tuned(nothing, budget, reason, drawn=drawn)
-    return Tuned(chosen, budget, chose_epochs=len(epochs) > 1, drawn=drawn)
+    varied = frozenset(name for name in CONDITION if tried[name].nunique() > 1)
+    return Tuned(chosen, budget, varied=varied, drawn=drawn)
 
 
 def chosen_runs(rows: pd.DataFrame) -> pd.DataFrame:
@@ -220,6 +222,21 @@ def best_weights(count: int) -> Floats:
         for rank in range(count - 1, tried - 1, -1):
             weights[tried - 1, rank - 1] = weights[tried - 1, rank] * (rank + 1 - tried) / rank
     return weights
+
+
+def _most_frequent(values: pd.Series) -> tuple[Value, int]:
+    """The most frequent value, of equals the first in order, and how often it stands there."""
+    return min(Counter(values.tolist()).items(), key=lambda item: (-item[1], item[0]))
+
+
+def _chosen_words(name: str, values: pd.Series) -> str:
+    """What seeds chose of a hyperparameter: a range of numbers, or the most frequent choice."""
+    if name == "epochs":
+        return f"{range_words(_range(values))} epochs"
+    if name in NUMERIC:
+        return f"{name.replace('_', ' ')} {range_words(_range(values))}"
+    value, count = _most_frequent(values)
+    return f"{value_words(name, value)} {count} of {len(values)}"
 
 
 def _range(values: pd.Series) -> Range:

@@ -14,7 +14,7 @@ from analysis.comparison.result import Result, result_table
 from analysis.comparison.settings import exchangeable
 from analysis.conclusions.verdict_table import grid_results, tuned_results
 from analysis.metrics import PERFORMANCE, metrics_with
-from analysis.parameters import ARM, CONDITION
+from analysis.parameters import ARM, CONDITION, value_text
 from analysis.statistics.corrections import benjamini_hochberg
 
 
@@ -90,7 +90,7 @@ def _slices(comparison: Comparison) -> Iterator[tuple[str, pd.DataFrame]]:
             continue
         shared = sorted({*first, *second})
         for level in shared if len(shared) > 1 else ():
-            text = f"{factor}={level:g}" if factor != "miner" else f"miner={level}"
+            text = f"{factor}={value_text(level)}"
             if factor == "miner":
                 yield text, rows[rows[factor] == level]
             if len(shared) > 2 or factor != "miner":
@@ -103,5 +103,5 @@ def _without_own_levels(
     """Where each arm has levels of its own, equally many: without the lowest of both, the next lowest, and so on."""
     for position in range(len(next(iter(levels.values())))):
         left_out = {arm: own[position] for arm, own in levels.items()}
-        text = ", ".join(f"{arm} {level:g}" for arm, level in left_out.items())
+        text = ", ".join(f"{arm} {value_text(level)}" for arm, level in left_out.items())
         yield f"without {factor}={text}", rows[rows[factor] != rows[ARM].map(left_out)]

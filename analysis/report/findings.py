@@ -19,6 +19,7 @@ from analysis.comparison.settings import halves, whole_runs
 from analysis.conclusions.advice import Advice, advise
 from analysis.conclusions.claim_verdicts import JudgedClaim, judge_claims
 from analysis.conclusions.claims_file import Claim, check_claims, read_claims
+from analysis.conclusions.effort import Effort, efforts
 from analysis.conclusions.fates import Fate, fates
 from analysis.conclusions.overall import OverallResult, overall_results
 from analysis.conclusions.slices import SliceResult, slice_results
@@ -44,6 +45,7 @@ class Findings:
         advice: What to use in each comparison.
         claims: What it says of claims.
         slices: The rows of `slice_verdicts`.
+        efforts: From how many settings on which arm is better.
         sensitivity: Verdicts under other regions of practical equivalence.
         claimant: Who makes the claims, in words.
         fates: How many runs collapsed, or were satisfied.
@@ -61,6 +63,7 @@ class Findings:
     advice: tuple[Advice, ...]
     claims: tuple[JudgedClaim, ...]
     slices: tuple[SliceResult, ...]
+    efforts: tuple[Effort, ...]
     sensitivity: tuple[RopeSensitivity, ...]
     claimant: str
     fates: tuple[Fate, ...]
@@ -115,6 +118,7 @@ def find_out(
         advice=tuple(advice),
         claims=tuple(judge_claims(compared, results, read_claims() if stated is None else stated)),
         slices=tuple(slice_results(compared)),
+        efforts=tuple(efforts(compared, results)),
         sensitivity=tuple(rope_sensitivity(compared)),
         claimant=claimant,
         fates=tuple(fates(datasets)),

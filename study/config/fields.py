@@ -183,12 +183,22 @@ Sampler = Annotated[str, _one_of("sampler", ["auto", *SAMPLERS])]
 Losses = Annotated[tuple[Annotated[str, _one_of("loss", LOSSES)], ...], _Listed, _NotEmpty, _Distinct]
 Miners = Annotated[tuple[Annotated[str, _one_of("miner", MINERS)], ...], _Listed, _NotEmpty, _Distinct]
 Levels = Annotated[tuple[Annotated[_Positive, WrapValidator(level_or_range)], ...], _Listed, _NotEmpty, _Distinct]
+_Decay = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Decays = Annotated[tuple[Annotated[_Decay, WrapValidator(level_or_range)], ...], _Listed, _NotEmpty, _Distinct]
+Sizes = Annotated[tuple[Annotated[int, Field(ge=2, le=1_000_000)], ...], _Listed, _NotEmpty, _Distinct]
+Dimensions = Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], _Listed, _NotEmpty, _Distinct]
+Answers = Annotated[tuple[bool, ...], _Listed, _NotEmpty, _Distinct]
 MINERS_EXAMPLE = each_loss("all,hard", "all,semihard")
 MinersPerLoss = Annotated[PerLoss[str], EachLoss(Miners, MINERS_EXAMPLE)]
 MARGINS_EXAMPLE = each_loss("0.5,2,8", "0.1,0.4,1.6")
 Margins = Annotated[PerLoss[Level], EachLoss(Levels, MARGINS_EXAMPLE)]
 RATES_EXAMPLE = each_loss("1e-3,3e-4", "1e-3,1e-4")
 Rates = Annotated[PerLoss[Level], EachLoss(Levels, RATES_EXAMPLE)]
+DECAYS_EXAMPLE = each_loss("0,1e-4", "0,1e-2")
+DecaysPerLoss = Annotated[PerLoss[Level], EachLoss(Decays, DECAYS_EXAMPLE)]
+SizesPerLoss = Annotated[PerLoss[int], EachLoss(Sizes, each_loss("32,64", "64,128"))]
+DimensionsPerLoss = Annotated[PerLoss[int], EachLoss(Dimensions, each_loss("64,128", "128,256"))]
+AnswersPerLoss = Annotated[PerLoss[bool], EachLoss(Answers, each_loss("false", "false,true"))]
 Sampling = Annotated[str, _one_of("search", SAMPLINGS)]
 Rungs = Annotated[tuple[Count, ...], _Listed, _NotEmpty]
 Seeds = Annotated[tuple[_Seed, ...], BeforeValidator(_as_seeds), _NotEmpty, _Distinct]

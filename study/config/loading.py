@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from upath import UPath
 
+from analysis.comparison.pairing import USUAL
 from analysis.limits import LimitsError
 from analysis.masking import learn, with_scheme
 from analysis.plain_text import name_text
 from analysis.yaml_file import YamlError, read_yaml
 from study.config import fields as f
 from study.config.faults import one_line
+from study.config.hyperparameters import PER_LOSS
 from study.config.levels import TO
-from study.config.model import PER_LOSS, StudyConfig
+from study.config.model import StudyConfig
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "sweep"
@@ -76,19 +78,33 @@ def _preset(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
     if "search" in fields and (own.get("search") == "grid" or _levels_alone(own)):
         fields = {field: value for field, value in fields.items() if field not in _OF_SEARCHES}
     searches = own.get("search", fields.get("search", "grid")) != "grid"
-    normalized = _is_true(own.get("normalize", False))
-    if not searches or ("search" in fields and not normalized):
+    normalizing = _normalizing(own, fields["losses"])
+    if not searches or ("search" in fields and not normalizing):
         return fields
-    ranges: dict[str, Any] = _read_yaml(_RANGES)["normalized" if normalized else "raw"]
-    return fields | ranges
+    ranges = _read_yaml(_RANGES)
+    margins = {
+        loss: ranges["normalized" if loss in normalizing else "raw"]["margins"][loss]
+        for loss in ranges["raw"]["margins"]
+    }
+    return fields | {"margins": margins, "lrs": ranges["lrs"]}
 
 
-def _is_true(value: Any) -> bool:
-    """Whether the model will read a value as true; what it will refuse is not."""
+def _normalizing(own: Mapping[str, Any], losses: Any) -> set[str]:
+    """The losses whose embeddings are always normalised, as the model will read it; none of what it will refuse."""
     try:
-        return TypeAdapter(bool).validate_python(value)
+        read = _Normalize.model_validate({"losses": losses, **own})
     except ValidationError:
-        return False
+        return set()
+    return {loss for loss, answers in read.normalize.own if answers == (True,)}
+
+
+class _Normalize(BaseModel):
+    """The part of `StudyConfig` that decides which ranges of margins suit."""
+
+    model_config = ConfigDict(extra="ignore", validate_default=True)
+
+    losses: f.Losses
+    normalize: f.AnswersPerLoss = Field(default=USUAL["normalize"])
 
 
 def _levels_alone(own: Mapping[str, Any]) -> bool:
@@ -99,7 +115,7 @@ def _levels_alone(own: Mapping[str, Any]) -> bool:
 def _of_losses(fields: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """A preset's fields, without the hyperparameters of losses that are left out of one's own study."""
     losses = f.as_list(own.get("losses", fields["losses"]))
-    kept = {name: fields[name] for name in PER_LOSS if isinstance(fields[name], dict)}
+    kept = {name: fields[name] for name in PER_LOSS if isinstance(fields.get(name), dict)}
     return fields | {
         name: {loss: values for loss, values in by_loss.items() if loss in losses} for name, by_loss in kept.items()
     }

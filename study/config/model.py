@@ -8,13 +8,14 @@ from collections.abc import Sized
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from analysis.comparison.pairing import DEFAULT_SETTING
+from analysis.comparison.levels import NUMERIC
 from analysis.metrics import metrics_with
 from analysis.store.loading import is_study_name
 from study.config import fields as f
-from study.config.levels import Range, may_be
+from study.config.hyperparameters import FIELD_OF, PER_LOSS, Hyperparameters
+from study.config.levels import Range
 from study.config.searches import (
     DEFAULT_SETTINGS,
     FACTOR,
@@ -28,23 +29,17 @@ from study.config.sizes import check_clusters, check_runs
 from trainables.datasets.registry import DATASETS, dataset_info, study_name
 from trainables.datasets.synthetic import SyntheticOptions
 from trainables.networks.encoders import backbone_of
-from trainables.objectives.losses import LOSSES
-from trainables.objectives.miners import MINERS
 
 HOME = Path("~/.cache/contrastive-or-triplet")
 
 # Every field is an option of the command; these take several values.
-LIST_OPTIONS = (
-    *("datasets", "encoder", "weights", "losses", "miners", "margins", "lrs", "rungs", "seeds", "synthetic", "rope"),
-)
-# The fields of which each loss may have its own values.
-PER_LOSS = ("miners", "margins", "lrs")
+LIST_OPTIONS = (*("datasets", "encoder", "weights", "losses", *PER_LOSS, "rungs", "seeds", "synthetic", "rope"),)
+# Of these, the option alone is a yes.
+ANSWERS = ("normalize",)
 
 
-class StudyConfig(BaseModel):
-    """A study: the grid of runs, how they are trained, and where results are stored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+class StudyConfig(Hyperparameters):
+    """A study: what each loss may take, how runs are trained, and where results are stored."""
 
     name: str = Field(description="name of the study: its folder and its MLflow experiment")
     extend: bool = Field(default=False, description="add these runs to a study of this name that has other ones")
@@ -60,18 +55,6 @@ class StudyConfig(BaseModel):
         default=64, description="side in pixels at which cnn, mlp and linear read cub200, cars196 and folders"
     )
     augment: bool = Field(default=False, description="crop and flip training images at random (cnn; never mnist)")
-    losses: f.Losses = Field(description="any of " + ", ".join(LOSSES))
-    miners: f.MinersPerLoss = Field(
-        description=f"any of {', '.join(MINERS)}; or for each loss its own: {f.MINERS_EXAMPLE}"
-    )
-    margins: f.Margins = Field(
-        description="on d or d^2, as the loss defines it: levels, or for a search a range such as 0.1..10; or for each "
-        f"loss its own: {f.MARGINS_EXAMPLE}"
-    )
-    lrs: f.Rates = Field(
-        description="learning rates of Adam: levels, or for a search a range such as 1e-4..1e-2; or for each loss its "
-        f"own: {f.RATES_EXAMPLE}"
-    )
     search: f.Sampling = Field(
         default="grid",
         description="grid tries all combinations; with random, sobol or tpe each seed and loss searches on its own",
@@ -90,13 +73,10 @@ class StudyConfig(BaseModel):
     )
     seeds: f.Seeds = Field(description="how many, or which")
     epochs: f.Count = Field(default=50, description="of each run (default: 50); only --halving stops one early")
-    batch_size: Annotated[int, Field(ge=2, le=1_000_000)] = Field(default=64, description="samples in a batch")
     sampler: f.Sampler = Field(
         default="auto", description="shuffle, pk (classes x samples), or auto: pk where classes are many"
     )
     samples_per_class: Annotated[int, Field(ge=2)] = Field(default=4, description="K of the P x K sampler")
-    embedding_dim: Annotated[int, Field(ge=1, le=65_536)] = Field(default=128, description="dimension of the embedding")
-    normalize: bool = Field(default=False, description="L2-normalise the embeddings")
     evaluate_every: f.Count = Field(default=10, description="epochs between evaluations")
     gpus_per_pack: Annotated[float, Field(ge=0.01, le=1)] | None = Field(
         default=None, description="fraction of a GPU that a pack waits for; chosen if not given"
@@ -157,9 +137,7 @@ class StudyConfig(BaseModel):
     @model_validator(mode="after")
     def _few_enough_runs(self) -> StudyConfig:
         if self.search == "grid":
-            tried: list[list[Sized]] = [
-                [self.miners.of(loss), self.margins.of(loss), self.lrs.of(loss)] for loss in self.losses
-            ]
+            tried: list[list[Sized]] = [list(self.tried(loss).values()) for loss in self.losses]
         else:
             tried = [[range(sum(self.settings_at_rungs))] for _ in self.losses]
         check_runs(tried, len(self.seeds), len(self.dataset_encoders()), self.most_runs)
@@ -167,8 +145,8 @@ class StudyConfig(BaseModel):
 
     @model_validator(mode="after")
     def _possible_search(self) -> StudyConfig:
-        for name in ("margins", "lrs"):
-            check_levels(self.search, name, dict(getattr(self, name).own))
+        for name in NUMERIC:
+            check_levels(self.search, FIELD_OF[name], dict(self.values_of(name).own))
         if self.search == "grid":
             given = {
                 "settings": self.settings,
@@ -185,7 +163,7 @@ class StudyConfig(BaseModel):
         fixed = [
             loss
             for loss in self.losses
-            if not any(isinstance(level, Range) for level in (*self.margins.of(loss), *self.lrs.of(loss)))
+            if not any(isinstance(values[0], Range) for values in self.tried(loss).values())
         ]
         if fixed:
             raise ValueError(
@@ -201,21 +179,23 @@ class StudyConfig(BaseModel):
     def _equal_chances(self) -> StudyConfig:
         if self.search != "grid":
             return self
-        tried = (self.miners, self.margins, self.lrs)
-        counts = {loss: [len(values.of(loss)) for values in tried] for loss in self.losses}
+        several = [*PER_LOSS[:3], *(name for name in PER_LOSS[3:] if len(getattr(self, name).all) > 1)]
+        counts = {loss: [len(getattr(self, name).of(loss)) for name in several] for loss in self.losses}
         if len({math.prod(each) for each in counts.values()}) > 1:
             texts = [f"{loss} has {' x '.join(map(str, each))} = {math.prod(each)}" for loss, each in counts.items()]
+            options = " x ".join(f"--{name.replace('_', '-')}" for name in several)
             raise ValueError(
-                "every loss needs as many settings (--miners x --margins x --lrs), for the best of more is better by "
-                f"chance: {', '.join(texts)}"
+                f"every loss needs as many settings ({options}), for the best of more is better by chance: "
+                f"{', '.join(texts)}"
             )
         return self
 
     @model_validator(mode="after")
     def _negatives_in_a_batch(self) -> StudyConfig:
-        if self.sampler == "pk" and 2 * self.samples_per_class > self.batch_size:
+        smallest = min(self.batch_size.all)
+        if self.sampler == "pk" and 2 * self.samples_per_class > smallest:
             raise ValueError(
-                f"batches of {self.batch_size} hold fewer than two classes of {self.samples_per_class} samples: "
+                f"batches of {smallest} hold fewer than two classes of {self.samples_per_class} samples: "
                 "there would be no negatives; lower samples_per_class or raise --batch-size"
             )
         return self
@@ -256,8 +236,7 @@ class StudyConfig(BaseModel):
         """How many settings each seed tries for each loss on each dataset."""
         if self.search != "grid":
             return self.settings or whole_brackets(DEFAULT_SETTINGS, self.rung_epochs, self.factor)
-        loss = self.losses[0]
-        return len(self.miners.of(loss)) * len(self.margins.of(loss)) * len(self.lrs.of(loss))
+        return math.prod(len(values) for values in self.tried(self.losses[0]).values())
 
     @property
     def rung_epochs(self) -> tuple[int, ...]:
@@ -273,12 +252,7 @@ class StudyConfig(BaseModel):
     @property
     def tries_default(self) -> bool:
         """Whether every loss may take the default setting. Then each search trains it too, beside those it draws."""
-        return all(map(self.may_take_default, self.losses))
-
-    def may_take_default(self, loss: str) -> bool:
-        """Whether the default setting is among what a loss may take."""
-        miner, margin, lr, *_ = DEFAULT_SETTING
-        return miner in self.miners.of(loss) and may_be(margin, self.margins.of(loss)) and may_be(lr, self.lrs.of(loss))
+        return self.default_setting is not None
 
     def dataset_encoders(self) -> list[tuple[str, str]]:
         """Each dataset with each of its encoders, in the order given. Datasets are named as the user wrote them."""

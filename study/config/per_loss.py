@@ -35,6 +35,11 @@ class PerLoss(Generic[T]):
         return dict(self.own)[loss]
 
     @property
+    def all(self) -> tuple[T, ...]:
+        """The values that any loss tries, each once."""
+        return tuple(dict.fromkeys(value for _, values in self.own for value in values))
+
+    @property
     def shared(self) -> tuple[T, ...] | None:
         """The values of every loss, or None where losses differ."""
         distinct = {values for _, values in self.own}

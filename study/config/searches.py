@@ -62,21 +62,22 @@ def check_levels(sampling: str, name: str, levels: Mapping[str, Sequence[Level]]
 
     Args:
         sampling: How settings are chosen.
-        name: Of the hyperparameter's option.
+        name: Of the field with its values.
         levels: Those of each loss.
 
     Raises:
         ValueError: With what would be right.
     """
+    option = f"--{name.replace('_', '-')}"
     for loss, own in levels.items():
         ranges = [level for level in own if isinstance(level, Range)]
         if ranges and sampling == "grid":
             raise ValueError(
-                f"--{name} {ranges[0]} of {loss!r} is a range, and a grid tries levels: give --{name} some, or "
+                f"{option} {ranges[0]} of {loss!r} is a range, and a grid tries levels: give {option} some, or "
                 "--search sobol"
             )
         if ranges and len(own) > 1:
-            raise ValueError(f"--{name} of {loss!r}: give one range, or levels to choose from, not both")
+            raise ValueError(f"{option} of {loss!r}: give one range, or levels to choose from, not both")
 
 
 def check_budget(sampling: str, settings: int, rungs: Sequence[int], factor: int) -> None:

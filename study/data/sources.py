@@ -195,12 +195,13 @@ class _Search:
         config = self._config
         if config.sampler != "auto":
             return config.sampler
-        if config.batch_size >= 2 * classes:
+        smallest = min(config.batch_size.all)
+        if smallest >= 2 * classes:
             return "shuffle"
-        if config.batch_size < 2 * config.samples_per_class:
+        if smallest < 2 * config.samples_per_class:
             self.wrong.append(
                 f"--batch-size: {name_text(dataset)} has {classes} classes to train on, and batches of "
-                f"{config.batch_size} do not hold two of them with {config.samples_per_class} samples each; raise it, "
+                f"{smallest} do not hold two of them with {config.samples_per_class} samples each; raise it, "
                 "or ask for --sampler shuffle"
             )
         return "pk"

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from analysis.parameters import PARAMETERS, Value
-from study.config.levels import levels
 from study.config.model import StudyConfig
 from study.data.sources import EncodedDataset
 from trainables.datasets.registry import dataset_info
@@ -23,11 +22,20 @@ _NOT_IN_KEY = {"evaluate_every"}
 
 
 class Setting(NamedTuple):
-    """What tuning chooses: the hyperparameters of a run."""
+    """What tuning chooses: the hyperparameters of a run, those of `FIELD_OF`."""
 
     miner: str
     margin: float
     lr: float
+    weight_decay: float
+    batch_size: int
+    embedding_dim: int
+    normalize: bool
+
+    @property
+    def shared(self) -> tuple[str, int, int, bool]:
+        """What all runs of a pack share."""
+        return self.miner, self.batch_size, self.embedding_dim, self.normalize
 
 
 @dataclass(frozen=True)
@@ -40,13 +48,14 @@ class Run:
 
 
 def expand(config: StudyConfig, datasets: Sequence[EncodedDataset], losses: Iterable[str] = ()) -> list[Run]:
-    """All runs of a grid, of some losses or all. The seed changes fastest."""
+    """All runs of a grid, of some losses or all. The seed changes fastest, then the margin."""
     runs = []
     for encoded, loss in itertools.product(datasets, losses or config.losses):
-        make = run_maker(config, encoded, loss)
-        lrs, margins = (levels(each.of(loss)) for each in (config.lrs, config.margins))
-        settings = itertools.product(config.miners.of(loss), lrs, margins, config.seeds)
-        runs += [make(Setting(miner, margin, lr), seed) for miner, lr, margin, seed in settings]
+        make, tried = run_maker(config, encoded, loss), config.tried(loss)
+        margins = tried.pop("margin")
+        for *others, margin in itertools.product(*tried.values(), margins):
+            setting = Setting(margin=margin, **dict(zip(tried, others, strict=True)))
+            runs += [make(setting, seed) for seed in config.seeds]
     return runs
 
 
@@ -58,7 +67,9 @@ def run_maker(config: StudyConfig, encoded: EncodedDataset, loss: str) -> Callab
     """
 
     @functools.cache
-    def shared(miner: str, stop_at: int | None) -> tuple[Structure, str]:
+    def shared(
+        miner: str, batch_size: int, embedding_dim: int, normalize: bool, stop_at: int | None
+    ) -> tuple[Structure, str]:
         structure = Structure(
             dataset=encoded.dataset,
             encoder=encoded.encoder,
@@ -66,11 +77,11 @@ def run_maker(config: StudyConfig, encoded: EncodedDataset, loss: str) -> Callab
             loss=loss,
             miner=miner,
             epochs=config.epochs,
-            batch_size=config.batch_size,
+            batch_size=batch_size,
             sampler=encoded.sampler,
             samples_per_class=config.samples_per_class,
-            embedding_dim=config.embedding_dim,
-            normalize=config.normalize,
+            embedding_dim=embedding_dim,
+            normalize=normalize,
             augment=encoded.augment,
             evaluate_every=config.evaluate_every,
             stop_at=stop_at,
@@ -78,8 +89,8 @@ def run_maker(config: StudyConfig, encoded: EncodedDataset, loss: str) -> Callab
         return structure, _shared_text(structure, encoded, config, objective_version(loss, miner))
 
     def make(setting: Setting, seed: int, stop_at: int | None = None) -> Run:
-        structure, text = shared(setting.miner, stop_at)
-        member = Member(margin=setting.margin, lr=setting.lr, seed=seed)
+        structure, text = shared(*setting.shared, stop_at)
+        member = Member(margin=setting.margin, lr=setting.lr, seed=seed, weight_decay=setting.weight_decay)
         return Run(structure, member, _key(text, member))
 
     return make
@@ -123,5 +134,8 @@ def _shared_text(structure: Structure, encoded: EncodedDataset, config: StudyCon
 
 
 def _key(shared: str, member: Member) -> str:
-    text = f"{shared}|{json.dumps(asdict(member), sort_keys=True)}"
+    fields = asdict(member)
+    if not member.weight_decay:
+        del fields["weight_decay"]  # keys are older than weight decay
+    text = f"{shared}|{json.dumps(fields, sort_keys=True)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]

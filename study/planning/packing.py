@@ -82,9 +82,9 @@ def pack_limits(config: StudyConfig, datasets: Iterable[EncodedDataset]) -> dict
     """The most members of a pack by dataset, so that its steps and evaluations fit into memory."""
     limits = {}
     for encoded in datasets:
-        encoder = make_encoder(encoded.encoder, encoded.input_shape, config.embedding_dim)
-        step = config.batch_size * encoder.largest_activation * 4 * _STEP_COPIES
-        evaluation = encoded.samples * (config.embedding_dim * _EVALUATION_COPIES + encoded.classes * 3) * 4
+        encoder = make_encoder(encoded.encoder, encoded.input_shape, max(config.embedding_dim.all))
+        step = max(config.batch_size.all) * encoder.largest_activation * 4 * _STEP_COPIES
+        evaluation = encoded.samples * (max(config.embedding_dim.all) * _EVALUATION_COPIES + encoded.classes * 3) * 4
         limits[encoded.key] = max(
             1, min(_STEP_BYTES // step, _EVALUATION_BYTES // evaluation, _most_draws(config, encoded))
         )

@@ -11,8 +11,6 @@ from study.config.levels import Level, level_text
 from study.config.model import StudyConfig
 from study.config.per_loss import PerLoss
 
-_ROUTES: dict[str, str] = {"margin": "margins", "lr": "lrs"}
-
 
 def range_warnings(config: StudyConfig, recorded: bool) -> list[str]:
     """Warns of ranges whose best level can only be an end, and of those that the recorded runs show to be too narrow.
@@ -47,7 +45,7 @@ def _two_levels(config: StudyConfig) -> list[str]:
         f"{name} has two levels ({_levels_text(values)}), so that the better one is an end of its range: where a loss "
         "is shown to rise there, tuned verdicts read `insufficient`; three levels or more, the best one inside, do not"
         for name in NUMERIC
-        if any(len(set((values := getattr(config, _ROUTES[name])).of(loss))) == 2 for loss in config.losses)
+        if any(len(set((values := config.values_of(name)).of(loss))) == 2 for loss in config.losses)
     ]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import combinations, groupby
+from typing import Any
 
-from analysis.comparison.pairing import DEFAULT_SETTING
+from analysis.comparison.pairing import DEFAULT_SETTING, USUAL
 from analysis.conclusions.families import FamilyPower, claim_power, family_power, seeds_needed
 from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED
 from analysis.plain_text import name_text
@@ -20,6 +21,13 @@ from study.planning.grid import Run
 from study.progress import duration
 
 DAY = 86400.0
+# Hyperparameters that are named where they are not as usual.
+_OTHERS = {
+    "weight_decay": "decays     ",
+    "batch_size": "batches    ",
+    "embedding_dim": "dimensions ",
+    "normalize": "normalise  ",
+}
 
 
 def plan_lines(
@@ -43,6 +51,11 @@ def plan_lines(
         f"  miners     {_values_text(config.miners)}",
         f"  margins    {_values_text(config.margins)}",
         f"  rates      {_values_text(config.lrs)}",
+        *(
+            f"  {label}{_values_text(values)}"
+            for name, label in _OTHERS.items()
+            if (values := config.values_of(name)).all != (USUAL[name],)
+        ),
         *_run_lines(config, len(runs), len(datasets)),
     ]
     lines[-1] += f"; {done} are recorded already" if done else ""
@@ -132,7 +145,7 @@ def _powers(config: StudyConfig, datasets: int) -> list[FamilyPower]:
     miners = {loss: set(config.miners.of(loss)) for loss in config.losses}
     pairs = list(combinations(miners, 2)) if config.search == "grid" else []
     sharing = sum(not miners[first].isdisjoint(miners[second]) for first, second in pairs)
-    with_default = math.comb(sum(_has_default_setting(config, loss) for loss in config.losses), 2)
+    with_default = sum(_has_default_setting(config, pair) for pair in combinations(config.losses, 2))
     seeds = len(config.seeds)
     tuned = [each for each in family_power(seeds, _comparisons(config, datasets)) if each.estimand == TUNED]
     averaged = [each for each in family_power(seeds, datasets * sharing) if each.estimand == GRID_AVERAGE]
@@ -142,8 +155,8 @@ def _powers(config: StudyConfig, datasets: int) -> list[FamilyPower]:
     return [*tuned, *(averaged if sharing else ()), *(at_default if with_default else ()), *of_claims]
 
 
-def _has_default_setting(config: StudyConfig, loss: str) -> bool:
-    return config.may_take_default(loss) if config.search == "grid" else config.tries_default
+def _has_default_setting(config: StudyConfig, losses: Sequence[str]) -> bool:
+    return config.tries_default if config.search != "grid" else config.default_setting_of(losses) is not None
 
 
 def _dataset_text(dataset: str, encoder: str, split: str) -> str:
@@ -181,11 +194,11 @@ def _test_lines(config: StudyConfig, datasets: int) -> list[str]:
     return lines
 
 
-def _values_text(values: PerLoss[str] | PerLoss[Level]) -> str:
+def _values_text(values: PerLoss[Any]) -> str:
     if values.shared is not None:
         return _listed(values.shared)
     return "; ".join(f"{loss} {_listed(own)}" for loss, own in values.own)
 
 
-def _listed(values: Sequence[str | Level]) -> str:
-    return ", ".join(map(level_text, values))
+def _listed(values: Sequence[Level | str | bool]) -> str:
+    return ", ".join(level_text(value) if not isinstance(value, bool) else "yes" if value else "no" for value in values)

@@ -15,7 +15,7 @@ from study.planning.grid import Run, expand, run_maker
 from study.planning.work import Work
 from study.search.sampling import as_trial
 from study.search.search import Ask, Progress, method_of, progress
-from study.search.space import DIMENSIONS, space_of
+from study.search.space import space_of
 from trainables.pack import DatasetKey, Structure
 
 CohortKey = tuple[DatasetKey, str]
@@ -84,7 +84,7 @@ def _of_searches(config: StudyConfig, encoded: EncodedDataset, loss: str) -> Coh
             for seed in config.seeds
         }
 
-    anywhere, seeds = space.at([0.0] * DIMENSIONS), config.seeds
+    anywhere, seeds = space.middle(), config.seeds
     in_all = [
         Work(run_of(Ask(anywhere, epoch), seeds[0]).structure, count * len(seeds))
         for epoch, count in zip(config.rung_epochs, config.settings_at_rungs, strict=True)

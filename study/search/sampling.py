@@ -15,10 +15,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.config.searches import TPE_BATCH
 from study.planning.grid import Setting
-from study.search.space import DIMENSIONS, Space
+from study.search.space import Space
 from trainables.random_streams import stream_number
 
-_UNIT: dict[str, BaseDistribution] = {str(dimension): FloatDistribution(0.0, 1.0) for dimension in range(DIMENSIONS)}
 _MORE_TRIES = 100  # for a setting that was not drawn before
 _WORST = 0.0  # the least that MAP@R can be: a setting that diverged is spent
 
@@ -53,7 +52,7 @@ def drawn_settings(
         known: Settings that are tried anyway, which are left out.
     """
     for more in (0, _MORE_TRIES):  # two may be the same to six digits
-        points = _points(sampling == "sobol", dataset, seed, count + more)
+        points = _points(sampling == "sobol", dataset, seed, len(space.coordinates), count + more)
         settings = [setting for setting in dict.fromkeys(map(space.at, points)) if setting not in known]
         if len(settings) >= count:
             break
@@ -61,16 +60,17 @@ def drawn_settings(
 
 
 @lru_cache(maxsize=4096)
-def _points(quasi: bool, dataset: str, seed: int, count: int) -> tuple[tuple[float, ...], ...]:
+def _points(quasi: bool, dataset: str, seed: int, dimensions: int, count: int) -> tuple[tuple[float, ...], ...]:
     """Points of the unit cube."""
+    cube: dict[str, BaseDistribution] = {str(dimension): FloatDistribution(0.0, 1.0) for dimension in range(dimensions)}
     number = _number(dataset, seed, "search")
     with quiet():
         # Optuna draws the first trial of a quasi-random study without its sampler; this one stands in for it.
-        first = [create_trial(value=_WORST, params=dict.fromkeys(_UNIT, 0.5), distributions=_UNIT)] if quasi else []
+        first = [create_trial(value=_WORST, params=dict.fromkeys(cube, 0.5), distributions=cube)] if quasi else []
         sampler = QMCSampler(qmc_type="sobol", scramble=True, seed=number) if quasi else RandomSampler(seed=number)
         study = _study(sampler, first)
-        trials = [study.ask(_UNIT) for _ in range(count)]
-    return tuple(tuple(trial.params[name] for name in _UNIT) for trial in trials)
+        trials = [study.ask(cube) for _ in range(count)]
+    return tuple(tuple(trial.params[name] for name in cube) for trial in trials)
 
 
 @lru_cache(maxsize=4096)
@@ -86,15 +86,15 @@ def tpe_settings(space: Space, dataset: str, seed: int, told: tuple[Told, ...], 
         told: What the search has seen so far.
         count: How many settings are wanted at once.
     """
-    distributions = space.distributions()
     known = {each.setting for each in told}  # what a search trains anyway is among them
     settings: list[Setting] = []
     with quiet():
         number = _number(dataset, seed, "search", len(told))
-        sampler = TPESampler(multivariate=True, constant_liar=True, n_startup_trials=TPE_BATCH, seed=number)
+        # In groups of what the same settings have: the margin may go by two names.
+        sampler = TPESampler(multivariate=True, group=True, constant_liar=True, n_startup_trials=TPE_BATCH, seed=number)
         study = _study(sampler, [as_trial(space, each) for each in told])
         for _ in range(count + _MORE_TRIES):
-            setting = space.setting(study.ask(distributions).params)
+            setting = space.suggested(study.ask())
             if setting not in known:
                 known.add(setting)
                 settings.append(setting)
@@ -110,7 +110,7 @@ def as_trial(space: Space, told: Told) -> FrozenTrial:
         state=TrialState.PRUNED if told.stopped else TrialState.COMPLETE,
         value=scores[max(scores)],
         params=space.params(told.setting),
-        distributions=space.distributions(),
+        distributions=space.distributions(told.setting),
         intermediate_values=scores,
     )
 

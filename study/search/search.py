@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from analysis.comparison.pairing import DEFAULT_SETTING
 from study.config.model import StudyConfig
 from study.config.searches import FACTOR, bracket_size, tpe_batch
 from study.planning.grid import Setting
@@ -57,8 +56,8 @@ class Method:
 
 def method_of(config: StudyConfig) -> Method:
     """How the searches of a study go about."""
-    default = Setting(DEFAULT_SETTING.miner, DEFAULT_SETTING.margin, DEFAULT_SETTING.lr)
-    first = default if config.tries_default else None
+    default = config.default_setting
+    first = None if default is None else Setting(**default)
     return Method(config.search, config.budget, config.rung_epochs, config.factor, first)
 
 

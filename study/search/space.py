@@ -4,72 +4,119 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
+from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from study.config.levels import Level, Range, levels
+from study.config.hyperparameters import FIELD_OF
+from study.config.levels import Range
 from study.config.model import StudyConfig
 from study.planning.grid import Setting
+from trainables.objectives.losses import LOSSES
 
-T = TypeVar("T")
-DIMENSIONS = 3  # of the unit cube: one for each field of a setting, for every arm alike
+Own = Range | tuple[Any, ...]
+_ALWAYS = ("margin", "lr", "miner")  # coordinates of every study, in this order
+_DIAMETER = 2.0  # of the unit sphere, on which normalised embeddings lie
+_ON_SPHERE = "margin (normalized)"  # Optuna's name of the margin where its range depends on the normalisation
 
 
 @dataclass(frozen=True)
 class Space:
-    """What the miner, the margin and the learning rate of one loss may be: one of several, or any of a range."""
+    """What the hyperparameters of one loss may be: one of several values each, or any of a range.
 
-    miner: tuple[str, ...]
-    margin: Range | tuple[float, ...]
-    lr: Range | tuple[float, ...]
+    Attributes:
+        own: Each hyperparameter of a `Setting` with its values.
+        coordinates: The hyperparameters that a point of the unit cube has a coordinate for. They are the same for all
+            losses of a study, so that these stand at the same points.
+        largest_on_sphere: The largest margin that two normalised embeddings can keep.
+    """
+
+    own: tuple[tuple[str, Own], ...]
+    coordinates: tuple[str, ...]
+    largest_on_sphere: float
 
     def at(self, point: Sequence[float]) -> Setting:
         """The setting at a point of the unit cube. A range is measured on a log scale; choices have equal shares."""
-        margin, lr, miner = point
-        return Setting(_chosen(self.miner, miner), _number(self.margin, margin), _number(self.lr, lr))
+        shares = dict(zip(self.coordinates, point, strict=True))
+        values = {name: _value(own, shares.get(name, 0.0)) for name, own in self.own if name != "margin"}
+        return Setting(margin=_value(self._margins(values["normalize"]), shares["margin"]), **values)
 
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """The space in Optuna's terms. What cannot vary is left out."""
-        fields = {"margin": self.margin, "lr": self.lr, "miner": self.miner}
+    def middle(self) -> Setting:
+        """The setting in the middle of the cube."""
+        return self.at([0.5] * len(self.coordinates))
+
+    def suggested(self, trial: Trial) -> Setting:
+        """The setting that a sampler of Optuna's suggests, with numbers of six significant digits."""
+        values = {name: _value(own, 0.0) for name, own in self.own}
+        if self.is_conditional:  # the range of the margin depends on it
+            values["normalize"] = trial.suggest_categorical("normalize", self._of("normalize"))
+        for name, (key, own) in self._varying(values["normalize"]).items():
+            if isinstance(own, Range):
+                values[name] = own.nearest(trial.suggest_float(key, own.low, own.high, log=True))
+            else:
+                values[name] = trial.suggest_categorical(key, own)
+        return Setting(**values)
+
+    def distributions(self, setting: Setting) -> dict[str, BaseDistribution]:
+        """The part of the space in which a setting lies, in Optuna's terms. What cannot vary is left out."""
         return {
-            name: FloatDistribution(own.low, own.high, log=True)
+            key: FloatDistribution(own.low, own.high, log=True)
             if isinstance(own, Range)
             else CategoricalDistribution(own)
-            for name, own in fields.items()
-            if isinstance(own, Range) or len(own) > 1
+            for key, own in self._varying(setting.normalize).values()
         }
 
-    def params(self, setting: Setting) -> dict[str, float | str]:
+    def params(self, setting: Setting) -> dict[str, Any]:
         """A setting in Optuna's terms."""
-        return {name: getattr(setting, name) for name in self.distributions()}
+        varying = self._varying(setting.normalize).items()
+        values = {key: (own, getattr(setting, name)) for name, (key, own) in varying}
+        # The default setting may lie outside: it has no weight decay.
+        return {key: own.nearest(value) if isinstance(own, Range) else value for key, (own, value) in values.items()}
 
-    def setting(self, params: dict[str, float | str]) -> Setting:
-        """The setting of some parameters in Optuna's terms, with numbers of six significant digits."""
-        lowest = self.at([0.0] * DIMENSIONS)._asdict()
-        rounded = {name: self._rounded(name, value) for name, value in params.items()}
-        return Setting(**{**lowest, **rounded})
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the margin has another range where embeddings are normalised."""
+        return self._margins(True) != self._margins(False)
 
-    def _rounded(self, name: str, value: float | str) -> float | str:
-        own = getattr(self, name)
-        return own.nearest(float(value)) if isinstance(own, Range) else value
+    def _of(self, name: str) -> Any:
+        return dict(self.own)[name]
+
+    def _margins(self, normalized: bool) -> Own:
+        """What the margin may be. Where normalisation is a choice, no range goes beyond what the sphere can hold."""
+        margins: Own = self._of("margin")
+        bounded = normalized and len(self._of("normalize")) > 1 and isinstance(margins, Range)
+        if not bounded or not margins.low < self.largest_on_sphere < margins.high:  # type: ignore[union-attr]
+            return margins
+        return Range(margins.low, self.largest_on_sphere)  # type: ignore[union-attr]
+
+    def _varying(self, normalized: bool) -> dict[str, tuple[str, Own]]:
+        """What can vary, in the order of the coordinates: Optuna's name, and the values."""
+        varying: dict[str, tuple[str, Own]] = {}
+        for name in self.coordinates:
+            own = self._margins(normalized) if name == "margin" else self._of(name)
+            if isinstance(own, Range) or len(own) > 1:
+                on_sphere = name == "margin" and normalized and self.is_conditional
+                varying[name] = (_ON_SPHERE if on_sphere else name, own)
+        return varying
 
 
 def space_of(config: StudyConfig, loss: str) -> Space:
     """What a loss may take in a study."""
-    margins, lrs = (_range_or_levels(values.of(loss)) for values in (config.margins, config.lrs))
-    return Space(config.miners.of(loss), margins, lrs)
+    vary = [
+        name for name in FIELD_OF if any(len(v) > 1 or isinstance(v[0], Range) for _, v in config.values_of(name).own)
+    ]
+    coordinates = (*_ALWAYS, *(name for name in vary if name not in _ALWAYS))
+    own = tuple((name, _range_or_levels(values)) for name, values in config.tried(loss).items())
+    return Space(own, coordinates, _DIAMETER ** LOSSES[loss].margin_power)
 
 
-def _range_or_levels(values: Sequence[Level]) -> Range | tuple[float, ...]:
+def _range_or_levels(values: tuple[Any, ...]) -> Own:
     """The configuration has refused several ranges, and ranges beside levels."""
-    ranges = [level for level in values if isinstance(level, Range)]
-    return ranges[0] if ranges else levels(values)
+    return values[0] if isinstance(values[0], Range) else values
 
 
-def _number(own: Range | tuple[float, ...], share: float) -> float:
-    return own.at(share) if isinstance(own, Range) else _chosen(own, share)
-
-
-def _chosen(own: tuple[T, ...], share: float) -> T:
+def _value(own: Own, share: float) -> Any:
+    if isinstance(own, Range):
+        return own.at(share)
     return own[min(int(share * len(own)), len(own) - 1)]

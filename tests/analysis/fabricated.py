@@ -126,7 +126,8 @@ def _described() -> pd.DataFrame:
     """The runs of one dataset without their metrics: arms, then seeds, then margins."""
     grid = pd.MultiIndex.from_product([ARMS, range(SEEDS), MARGINS], names=["loss", "seed", "margin"])
     fixed: dict[str, Any] = {
-        **{"encoder": "mlp", "split": "closed", "miner": "all", "lr": 1e-3, "epochs": 50, "batch_size": 64},
+        **{"encoder": "mlp", "split": "closed", "miner": "all", "lr": 1e-3, "weight_decay": 0.0},
+        **{"epochs": 50, "batch_size": 64},
         **{"sampler": "shuffle", "samples_per_class": 4, "embedding_dim": 128, "normalize": False, "augment": False},
         **{"diverged": False, "stopped_at": 0, "search": "grid", "pack": "p", "code_version": "1", "device": "cpu"},
     }

@@ -100,8 +100,9 @@ def _of_dataset(
             alive = ranks < alive.sum(axis=2, keepdims=True) // 3
     fixed: dict[str, Any] = {
         **{"dataset": dataset, "data_digest": dataset, "search": search, "encoder": "mlp", "split": "closed"},
-        **{"epochs": 50, "batch_size": 64, "sampler": "shuffle", "samples_per_class": 4, "embedding_dim": 128},
-        **{"normalize": False, "augment": False, "diverged": False, "pack": "p", "code_version": "1"},
+        **{"weight_decay": 0.0, "epochs": 50, "batch_size": 64, "sampler": "shuffle", "samples_per_class": 4},
+        **{"embedding_dim": 128, "normalize": False, "augment": False, "diverged": False, "pack": "p"},
+        **{"code_version": "1"},
         **{"inputs_digest": "", "device": "cpu", "test_part": "drawn"},
     }
     return pd.concat(parts, ignore_index=True).assign(**fixed)

@@ -44,6 +44,7 @@ def simulated_runs(
                 "margin": margin,
                 "lr": 1e-3,
                 "seed": seed,
+                "weight_decay": 0.0,
                 "epochs": 50,
                 "batch_size": 64,
                 "sampler": "shuffle",

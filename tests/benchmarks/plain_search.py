@@ -79,9 +79,10 @@ def search(config: StudyConfig, dataset: str, loss: str, seed: int, folder: Path
 
     started = time.perf_counter()
     data = load_vectors(dataset, config.synthetic)
-    task = task_of(data, loss, seed, config.batch_size, config.embedding_dim, rungs_of(config))
-    space = space_of(config, loss)
-    draws = {name: _drawn(own) for name, own in (("margin", space.margin), ("lr", space.lr))}
+    space = dict(space_of(config, loss).own)
+    (batch_size,), (embedding_dim,) = (config.values_of(name).of(loss) for name in ("batch_size", "embedding_dim"))
+    task = task_of(data, loss, seed, batch_size, embedding_dim, rungs_of(config))
+    draws = {name: _drawn(space[name]) for name in ("margin", "lr")}
     asha = ASHAScheduler(time_attr="epoch", max_t=config.epochs, grace_period=task.rungs[0], reduction_factor=REDUCTION)
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(trial, task=task), {"cpu": 1}),

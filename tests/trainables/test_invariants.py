@@ -43,7 +43,9 @@ SMALL_CLUSTERS = SyntheticOptions(samples_per_class=80)
 ALONE = Member(0.5, 1e-3, 7)
 # From five epochs on, and beyond multiples of 16 members, a sum over epochs may add in another order.
 EIGHT_EPOCHS = replace(DIGITS, epochs=8, evaluate_every=5, batch_size=50)
-MEMBERS = tuple(Member((0.2, 0.5, 1.0, 4.0)[i % 4], (3e-4, 1e-3, 1e-2)[i % 3], i % 11) for i in range(33))
+MEMBERS = tuple(
+    Member((0.2, 0.5, 1.0, 4.0)[i % 4], (3e-4, 1e-3, 1e-2)[i % 3], i % 11, (0.0, 1e-2)[i % 2]) for i in range(33)
+)
 PACKS = ([0], [16], [32], range(28, 33), range(16), range(3, 20), range(9, 33), range(33))  # places in MEMBERS
 OTHERS = tuple(Member(margin, lr, seed) for margin in (0.2, 1.0) for lr in (3e-4, 1e-3, 1e-2) for seed in range(3))
 

@@ -1,4 +1,4 @@
-"""Adam for a pack: each member has its own learning rate."""
+"""Adam for a pack: each member has its own learning rate and weight decay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainables.networks.parameters import StackedParameters
 
 @dataclass(frozen=True)
 class StackedAdam:
-    """Adam (Kingma and Ba 2015, algorithm 1) over K members.
+    """Adam (Kingma and Ba 2015, algorithm 1) with decoupled weight decay (Loshchilov and Hutter 2019) over K members.
 
     Adam works element by element, so it can step several members in one call. This uses torch's functional form,
     because the class `torch.optim.Adam` imports torch's compiler, which takes seconds in each new process.
@@ -23,6 +23,7 @@ class StackedAdam:
     Attributes:
         parameters: Of the members.
         blocks: Neighbouring members with one learning rate, and this rate; a block takes one call.
+        kept: [K, 1], the share of each parameter that weight decay keeps in a step; None if no member has any.
         means: [K, P], running means of the gradients.
         squares: [K, P], running means of the squared gradients.
         steps: [K], number of steps so far, counted for the first member of each block.
@@ -30,6 +31,7 @@ class StackedAdam:
 
     parameters: StackedParameters
     blocks: tuple[tuple[slice, float], ...]
+    kept: Tensor | None
     means: Tensor
     squares: Tensor
     steps: Tensor
@@ -37,6 +39,8 @@ class StackedAdam:
     @torch.no_grad()
     def step(self) -> None:
         """Takes one step for each member."""
+        if self.kept is not None:
+            self.parameters.values.mul_(self.kept)
         for block, lr in self.blocks:
             adam(
                 [self.parameters.values[block]],
@@ -67,12 +71,16 @@ class StackedAdam:
         self.steps.copy_(state["steps"])
 
 
-def stacked_adam(parameters: StackedParameters, lrs: Sequence[float]) -> StackedAdam:
-    """Adam before its first step, with a learning rate for each of K members."""
+def stacked_adam(parameters: StackedParameters, lrs: Sequence[float], weight_decays: Sequence[float]) -> StackedAdam:
+    """Adam before its first step, with a learning rate and a weight decay for each of K members."""
     blocks, start = [], 0
     for lr, neighbours in groupby(lrs):
         end = start + len(list(neighbours))
         blocks.append((slice(start, end), lr))
         start = end
     zeros = torch.zeros_like(parameters.values)
-    return StackedAdam(parameters, tuple(blocks), zeros, zeros.clone(), zeros.new_zeros(len(lrs)))
+    kept = None
+    if any(weight_decays):
+        shares = [1.0 - lr * decay for lr, decay in zip(lrs, weight_decays, strict=True)]
+        kept = zeros.new_tensor(shares).unsqueeze(1)
+    return StackedAdam(parameters, tuple(blocks), kept, zeros, zeros.clone(), zeros.new_zeros(len(lrs)))

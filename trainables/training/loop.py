@@ -122,7 +122,8 @@ class _PackTrainer:
         self._encoder: Encoder = make_encoder(pack.structure.encoder, dataset.input_shape, pack.structure.embedding_dim)
         initial = [self._encoder.initialise(random_stream(dataset.name, m.seed, "weights")) for m in pack.members]
         self._parameters: StackedParameters = stack_parameters(initial, device)
-        self._adam = stacked_adam(self._parameters, [member.lr for member in pack.members])
+        lrs, decays = ([getattr(m, name) for m in pack.members] for name in ("lr", "weight_decay"))
+        self._adam = stacked_adam(self._parameters, lrs, decays)
 
     def state(self) -> dict[str, Any]:
         return {"parameters": self._parameters.values, "adam": self._adam.state()}

@@ -44,13 +44,11 @@ def _setting_text(setting: Condition | ChosenRange, advice: Advice) -> tuple[str
     """What to use, and how many seeds chose it; of settings that each seed drew, from where to where."""
     if isinstance(setting, Condition):
         margin, lr = f"{setting.margin:g}", f"{setting.lr:g}"
-        trained = "" if setting.epochs is None else f", {setting.epochs} epochs"
         chosen = f"chosen by {advice.chosen_by} of {advice.seeds} seeds"
     else:
         margin, lr = range_words(setting.margin), range_words(setting.lr)
-        trained = "" if setting.epochs is None else f", {range_words(setting.epochs)} epochs"
         chosen = f"each seed chose its own, {setting.miner_seeds} of {setting.seeds} this miner"
-    return f"miner {setting.miner}, margin {margin}, learning rate {lr}{trained}", chosen
+    return ", ".join((f"miner {setting.miner}", f"margin {margin}", f"learning rate {lr}", *setting.others)), chosen
 
 
 def gain_rows(findings: Findings) -> TextTable:

@@ -23,6 +23,7 @@ from analysis.report.document.blocks import (
     Paragraph,
     Table,
 )
+from analysis.report.document.leads import LEAD, effort_lines
 from analysis.report.document.runs import fate_lines, fate_texts, fixed_lines, run_table
 from analysis.report.document.searching import absent_text, method_text, search_lines
 from analysis.report.document.tables import (
@@ -41,7 +42,7 @@ from analysis.report.document.wording import (
     tuning_lines,
     units_text,
 )
-from analysis.report.figures.panels import Panel
+from analysis.report.figures.panels import TUNING_EFFORT, Panel
 from analysis.report.findings import Findings
 
 FAMILIES: dict[Family, str] = {
@@ -100,6 +101,8 @@ def summary(findings: Findings) -> Document:
         judged = [result for result in results if not result.is_shown]
         if answering and judged:
             blocks += [Heading(title), Table(verdict_rows(judged).without(P_DECIDES))]
+            if _is_headline(results):
+                blocks.append(Bullets(tuple(effort_lines(findings)), LEAD))
     blocks += [
         Heading(f"What {findings.claimant} claims, over all datasets"),
         Claims(tuple(answers(findings)), findings.claimant),
@@ -142,12 +145,17 @@ def _verdict_blocks(findings: Findings) -> list[Block]:
     return blocks
 
 
+def _is_headline(results: Sequence[Result]) -> bool:
+    """Whether a section has the verdicts on which loss performs better, each tuned."""
+    return (results[0].estimand, results[0].family) == (TUNED, "primary")
+
+
 def _section_blocks(findings: Findings, results: Sequence[Result]) -> list[Block]:
     blocks: list[Block] = [
         Paragraph(captions.verdicts_caption(results), "caption"),
         Table(verdict_rows(results)),
     ]
-    if (results[0].estimand, results[0].family) == (TUNED, "primary"):
+    if _is_headline(results):
         blocks.append(Paragraph(captions.tested_data_caption(findings), "note"))
         blocks.append(Bullets(tuple(tuning_lines(findings)), "What tuning chose:"))
     lead = "Epochs until the loss is a tenth of the untrained network's:"
@@ -161,6 +169,8 @@ def _figure_blocks(findings: Findings, panels: Sequence[Panel]) -> list[Block]:
     for section, group in groupby(panels, key=lambda panel: panel.section):
         drawn = list(group)
         blocks += [Heading(section), Paragraph(captions.figures_caption(section, drawn, findings), "caption")]
+        if section == TUNING_EFFORT:
+            blocks.append(Bullets(tuple(effort_lines(findings)), LEAD))
         by_dataset = [(dataset, list(one)) for dataset, one in groupby(drawn, key=lambda panel: panel.dataset)]
         if all(len(one) == 1 for _, one in by_dataset):
             blocks.append(Figures(tuple(drawn), captions=tuple(panel.dataset for panel in drawn)))

@@ -25,9 +25,10 @@ _FIGURES = {
     "Margins": "MAP@R and every mechanism metric at each margin of a loss: mean over seeds (other conditions averaged "
     "within each; geometric means on logarithmic axes) and 95% t band. The paper fixed the margin at 1.0.",
     "Decay": "Kaplan-Meier: the share of runs whose loss has not yet fallen to a tenth of the untrained network's.",
-    "Tuning effort": "The best of so many settings by validation score, drawn at random: what it is expected to score "
-    "on test data, and the difference of the losses, paired by seed. Mean over seeds and 95% t band; the grey band is "
-    "the region of practical equivalence.",
+    "Tuning effort": "The best of so many settings by validation score, drawn at random of those tried: what it is "
+    "expected to score on test data, and the difference of the losses, paired by seed. Mean over seeds; the darker "
+    "band is the 95% t interval at each number of settings, the lighter one the 95% band that holds for all numbers at "
+    "once, of each curve by itself. The grey band is the region of practical equivalence.",
     "Importance of hyperparameters": "Exploratory. How much of the variance of the validation MAP@R over each seed's "
     "settings follows one hyperparameter alone, all others averaged out (fANOVA): mean over seeds and 95% t interval. "
     "What is missing to 100% follows several together, or is chance. Where settings hardly differ all of it is chance, "

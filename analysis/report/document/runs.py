@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.comparison.levels import NUMERIC, levels_of, range_words
 from analysis.comparison.settings import halves, longest_runs, settings_by_epochs
 from analysis.conclusions.fates import Ending, FateAtMargin
-from analysis.parameters import ARM, CONDITION, FIXED
+from analysis.parameters import ARM, CONDITION, FIXED, value_text
 from analysis.report.document.text_table import Cell, TextTable
 from analysis.report.findings import Findings
 
@@ -90,6 +90,6 @@ def _levels_text(runs: pd.DataFrame, name: str) -> str:
 
 def _own_levels(rows: pd.DataFrame, name: str) -> str:
     """The levels of what differs among the runs of one arm; of a range that seeds drew from, its ends."""
-    if name in NUMERIC and levels_of(rows, name).drawn:
-        return f"drawn from {range_words((rows[name].min(), rows[name].max()))}"
-    return ", ".join(f"{level:g}" if name != "miner" else str(level) for level in sorted(rows[name].unique()))
+    if name in NUMERIC and (levels := levels_of(rows, name)).drawn:
+        return f"drawn from {range_words((levels.ranges[0][0], levels.ranges[-1][1]))}"
+    return ", ".join(map(value_text, sorted(rows[name].unique().tolist())))

@@ -228,7 +228,8 @@ def methods(findings: Findings) -> list[str]:
         "A loss still rises where its best margin or learning rate is the last of its range and exceeds the next one "
         "inward (one-sided paired t test on validation data, Bonferroni over all ends). Tuned verdicts that a wider "
         "range could turn are then insufficient. The budget curve is the tuned difference for the best of k settings "
-        "in random order.",
+        "in random order; its interval at one k is a paired t interval, its band over all k at once comes from the "
+        "Gaussian kinematic formula of t processes.",
         f"Tests flip the signs of the paired differences ({exact}): against zero, against the region of practical "
         f"equivalence, and for equivalence within it. That region is \u00b1{share:g} percentage point for shares, a "
         f"factor of {math.exp(ROPE['log']):.2g} for ratios and {ROPE['epochs']:g} epoch for decay times{instead}. "

@@ -11,7 +11,7 @@ from analysis.comparison.settings import exchangeable
 from analysis.metrics import BY_NAME, SCORE, SELECTION
 from analysis.parameters import ARM
 from analysis.report.arms import pair_styles
-from analysis.report.figures.style import EQUIVALENT, FAINT, INK, Drawing, NothingToDrawError, band, panel
+from analysis.report.figures.style import EQUIVALENT, FAINT, INK, Drawing, NothingToDrawError, band, fill_bands, panel
 from analysis.report.formatting import seeds_text
 from analysis.statistics.censoring import kaplan_meier
 
@@ -83,7 +83,7 @@ def tuning_difference(comparison: Comparison) -> Drawing | None:
         axes.axhline(0.0, color="#888888", linewidth=0.8, zorder=1)
         marker = "o" if len(rows) <= 12 else None
         axes.plot(rows["settings"], 100 * rows["mean"], color=INK, marker=marker, markersize=4.5)
-        axes.fill_between(rows["settings"], 100 * rows["low"], 100 * rows["high"], color=INK, alpha=0.18, linewidth=0)
+        fill_bands(axes, rows, "settings", INK, 100)
         first, second = comparison.arms
         axes.set(xlabel="settings tried", ylabel=f"{first} minus {second} (pt)", title="Tuned difference")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

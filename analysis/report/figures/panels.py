@@ -22,6 +22,7 @@ from analysis.report.figures.searching import SearchTables, importance_dots, mar
 from analysis.report.figures.style import Drawing, NothingToDrawError, PlainLog, as_svg, band, panel
 from analysis.report.formatting import seeds_text
 
+TUNING_EFFORT = "Tuning effort"  # a section
 _CURVES = {
     "train/loss": ("Training loss", "mean over candidates"),
     "train/active_ratio": ("Active ratio", "active candidates (share)"),
@@ -127,9 +128,9 @@ def _attempts(
     for comparison in drawn:
         yield _Attempt("Decay", comparison.label, "decay", partial(decay, comparison))
     for comparison in drawn:
-        yield _Attempt("Tuning effort", comparison.label, "tuning", partial(tuning_effort, comparison))
+        yield _Attempt(TUNING_EFFORT, comparison.label, "tuning", partial(tuning_effort, comparison))
         difference = partial(tuning_difference, comparison)
-        yield _Attempt("Tuning effort", comparison.label, "tuning difference", difference)
+        yield _Attempt(TUNING_EFFORT, comparison.label, "tuning difference", difference)
     yield from _of_search(searched) if searched else ()
     for comparison in drawn if len(sketches) else ():
         for arm, style in pair_styles(comparison).items():

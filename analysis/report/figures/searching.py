@@ -20,7 +20,7 @@ from analysis.report.arms import ArmStyle
 from analysis.report.figures.style import FAINT, INK, Drawing, NothingToDrawError, panel, panels
 from analysis.report.formatting import range_text, seeds_text
 
-_WORDS = {"lr": "learning rate"}
+_WORDS = {"lr": "learning rate", "normalize": "normalisation"}
 _COLOURS = colormaps["viridis"]  # the colour-blind read it as well
 _CELL = 0.36, 0.28  # inches
 _LEAST_HEIGHT = 1.4  # of a map: the name of its scale stands beside it

@@ -114,14 +114,24 @@ def as_svg(figure: Figure, salt: str) -> str:
 def band(axes: Axes, rows: pd.DataFrame, x: str, styles: Mapping[str, ArmStyle], legend: bool = True) -> None:
     """A line of means with its band for each arm; columns ``loss``, `x`, ``mean``, ``low`` and ``high``.
 
-    Where ``low`` and ``high`` are NaN, as they are of a single seed, there is no band.
+    Where ``low`` and ``high`` are NaN, as they are of a single seed, there is no band. If there are columns
+    ``band_low`` and ``band_high``, a lighter one stands behind it.
     """
     for arm, style in styles.items():
         own = rows[rows[ARM] == arm].sort_values(x)
         if len(own):
             marker = "o" if len(own) <= 12 else None
             axes.plot(own[x], own["mean"], style.line, color=style.colour, label=arm, marker=marker, markersize=4.5)
-            axes.fill_between(own[x], own["low"], own["high"], color=style.colour, alpha=0.18, linewidth=0)
+            fill_bands(axes, own, x, style.colour)
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     if legend:
         axes.legend(fontsize=8)
+
+
+def fill_bands(axes: Axes, rows: pd.DataFrame, x: str, colour: str, factor: float = 1.0) -> None:
+    """The intervals of one line and, lighter and with an edge, its simultaneous band if it has one; times a factor."""
+    if "band_low" in rows:
+        low, high = factor * rows["band_low"], factor * rows["band_high"]
+        axes.fill_between(rows[x], low, high, color=colour, alpha=0.10, linewidth=0)
+        axes.plot(rows[x], low, rows[x], high, color=colour, alpha=0.45, linewidth=0.6)
+    axes.fill_between(rows[x], factor * rows["low"], factor * rows["high"], color=colour, alpha=0.18, linewidth=0)

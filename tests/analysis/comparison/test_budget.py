@@ -148,6 +148,17 @@ def test_sentence_6_a_difference_that_turns_with_the_budget_is_said_to_hang_on_i
     assert "The budget decides: more settings may change the tuned verdicts." in text
 
 
+def test_sentence_6_a_direction_is_kept_where_the_band_and_not_each_interval_alone_keeps_it() -> None:
+    bounds = {"low": 0.01, "high": 0.05, "band_high": 0.06}
+    tried = pd.DataFrame(
+        {"settings": range(1, 5), "n": 8, "mean": 0.03, **bounds, "band_low": [-0.1, 0.001, 0.002, 0.0]}
+    )
+    curve = BudgetCurve(tried, tried, 0.02, 0.01, 0.03)
+    assert not curve.keeps_direction
+    kept = tried.assign(band_low=tried["band_low"] + 0.001)
+    assert BudgetCurve(kept, kept, 0.02, 0.01, 0.03).keeps_direction
+
+
 def test_sentence_6_a_move_within_the_region_of_practical_equivalence_is_none() -> None:
     (comparison,) = comparisons(rising(0.015))
     curve = comparison.budget_curve
@@ -166,3 +177,15 @@ def test_sentence_6_a_move_that_may_be_noise_is_none() -> None:
     assert abs(curve.change) > 0.01
     assert curve.change_low < 0 < curve.change_high
     assert not curve.still_moves
+
+
+def test_sentence_6_the_expected_best_of_k_is_that_of_opda() -> None:
+    """Where settings are chosen by the score that is read, and for each seed by itself: opda knows no seeds."""
+    nonparametric = pytest.importorskip("opda.nonparametric")
+    runs = study(11)
+    runs[SELECTION] = runs[TEST]
+    tried = range(1, 7)
+    for loss, own in runs.groupby("loss"):
+        seeds = [nonparametric.EmpiricalDistribution(one).u_tuning_curve(tried) for _, one in own.groupby("seed")[TEST]]
+        scores = curve_of(runs).scores
+        assert scores.loc[scores["loss"] == loss, "mean"].tolist() == pytest.approx(np.mean(seeds, axis=0).tolist())

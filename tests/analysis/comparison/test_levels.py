@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from analysis.comparison.comparisons import comparisons
 from analysis.comparison.levels import Levels, levels_of
+from analysis.metrics import SELECTION
 from tests.analysis.searched import searched_runs
 from tests.analysis.studies import simulated_runs
 
@@ -38,5 +41,20 @@ def test_a_list_that_seeds_drew_from_has_the_levels_of_the_list() -> None:
     assert [low for low, _ in levels.ranges] == [0.5, 2.0, 8.0, 32.0]
 
 
-def test_a_range_with_a_zero_has_no_fifths() -> None:
-    assert not levels_of(DRAWN.assign(margin=DRAWN["margin"].where(DRAWN["margin"] > 1, 0.0)), "margin").drawn
+def test_a_zero_beside_a_range_belongs_to_its_lowest_fifth() -> None:
+    own = DRAWN[DRAWN["loss"] == "triplet"]
+    with_zero = levels_of(own.assign(margin=own["margin"].where(own["margin"] > own["margin"].min(), 0.0)), "margin")
+    others = sorted(own["margin"])[1:]
+    assert (with_zero.ranges[0][0], with_zero.ranges[-1][1]) == (others[0], others[-1])
+    assert with_zero.positions([0.0, others[0], others[-1]]).tolist() == [0, 0, 4]
+
+
+def test_a_grid_that_holds_a_zero_has_no_edge_there() -> None:
+    runs = simulated_runs(np.random.default_rng(0), seeds=13)
+    both = pd.concat([runs, runs.assign(weight_decay=1e-4, **{SELECTION: runs[SELECTION] - 0.5})])
+    (study,) = comparisons(both)
+    assert not [edge for edge in study.edges if edge.parameter == "weight_decay"]
+    better = both.assign(**{SELECTION: both[SELECTION] + 6000 * both["weight_decay"]})
+    rising = [edge for edge in comparisons(better)[0].edges if edge.parameter == "weight_decay"]
+    assert [(edge.level, edge.rises) for edge in rising] == [(1e-4, True)] * 2
+    assert rising[0].wider == pytest.approx((1e-3, 1e-2))

@@ -164,8 +164,8 @@ def test_a_source_may_report_one_loss_alone() -> None:
 
 def test_a_dataset_studied_in_two_ways_has_the_sources_figure_in_both() -> None:
     runs = study(0.2, ("cifar10",))
-    both = pd.concat([runs, runs.assign(batch_size=512, key="large " + runs["key"])], ignore_index=True)
+    both = pd.concat([runs, runs.assign(encoder="linear", key="linear " + runs["key"])], ignore_index=True)
     table = claims(both).set_index(["claim", "dataset"])
-    for dataset in ("cifar10 (batch_size=64)", "cifar10 (batch_size=512)"):
+    for dataset in ("cifar10 (encoder=mlp)", "cifar10 (encoder=linear)"):
         assert table.loc[("retrieval", dataset), "reported"] == pytest.approx(0.0759)
         assert table.loc[("retrieval", dataset), "in_source"]

@@ -135,11 +135,11 @@ def test_sentence_20_over_half_censored_in_both_losses_is_undecided() -> None:
 
 def test_other_ways_of_training_are_never_averaged_together() -> None:
     rng = np.random.default_rng(13)
-    large = simulated_runs(rng, effect=-0.1).assign(batch_size=512)
-    both = pd.concat([simulated_runs(rng, effect=0.1), large])
+    linear = simulated_runs(rng, effect=-0.1).assign(encoder="linear")
+    both = pd.concat([simulated_runs(rng, effect=0.1), linear])
     table = grid_verdicts(both)
     primary = table[table["family"] == "primary"].set_index("dataset")["verdict"].to_dict()
-    assert primary == {"digits (batch_size=64)": "triplet", "digits (batch_size=512)": "contrastive"}
+    assert primary == {"digits (encoder=mlp)": "triplet", "digits (encoder=linear)": "contrastive"}
 
 
 def test_runs_of_more_epochs_are_other_settings_of_the_same_dataset() -> None:

@@ -9,8 +9,6 @@ import pytest
 from analysis import importances
 from analysis.comparison.settings import longest_runs
 from analysis.metrics import SELECTION
-from analysis.parameters import CONDITION
-from analysis.searching import importance as module
 from analysis.statistics.intervals import paired_t_interval
 from tests.analysis.fabricated import Floats
 from tests.analysis.searched import RUNGS, searched_runs
@@ -132,23 +130,30 @@ def test_a_grid_has_them_too() -> None:
         assert shares(table, arm) == pytest.approx(expected, abs=0.1)
 
 
-def test_sentence_6_five_hyperparameters_take_twenty_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CONDITION", (*CONDITION, "batch_size", "normalize"))
+def test_sentence_6_five_hyperparameters_take_fifteen_settings() -> None:
     first = SEARCHED[SEARCHED["seed"] == 0]
     runs = first.assign(
         batch_size=np.resize([32, 64], len(first)), normalize=np.resize([True, True, False], len(first))
     )
     many = runs.groupby("loss").cumcount()
-    assert module.importances_of({"data0": runs[many < 19]}).empty
-    assert len(module.importances_of({"data0": runs[many < 20]})) == 2 * 5
+    assert importances(runs[many < 14]).empty
+    assert len(importances(runs[many < 15])) == 2 * 5
 
 
-def test_switches_and_numbers_of_other_hyperparameters_are_taken_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CONDITION", (*CONDITION, "batch_size", "normalize"))
+def test_switches_and_sizes_are_hyperparameters_like_others() -> None:
     rng = np.random.default_rng(5)
     size, normal = rng.choice([32, 64, 128], len(SEARCHED)), rng.random(len(SEARCHED)) < 0.5
     score = 0.3 + 0.2 * normal + 0.1 * np.log2(size / 32)
-    runs = SEARCHED.assign(batch_size=size, normalize=normal, **{SELECTION: score})
-    table = module.importances_of({"data0": runs})
+    table = importances(SEARCHED.assign(batch_size=size, normalize=normal, **{SELECTION: score}))
     expected = {"miner": 0.0, "margin": 0.0, "lr": 0.0, "batch_size": 0.4, "normalize": 0.6}
     assert shares(table, "triplet") == pytest.approx(expected, abs=0.15)
+
+
+def test_no_weight_decay_stands_at_the_lower_end_of_the_range_that_seeds_drew_from() -> None:
+    decay = 10 ** np.random.default_rng(6).uniform(-5, -2, len(SEARCHED))
+    runs = SEARCHED.assign(weight_decay=decay, **{SELECTION: 0.5 + 0.1 * np.log10(decay)})
+    least = runs.groupby(["loss", "seed"])["weight_decay"].transform("min") == decay
+    with_zero = runs.assign(weight_decay=runs["weight_decay"].where(~least, 0.0))
+    assert (with_zero["weight_decay"] == 0).sum() == 10
+    for table in (importances(runs), importances(with_zero)):
+        assert shares(table, "triplet")["weight_decay"] > 0.9

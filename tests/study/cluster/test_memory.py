@@ -49,7 +49,7 @@ def test_a_pack_that_its_node_has_no_memory_for_is_trained_in_halves(
     pack, digits = Pack(DIGITS, (ALONE, OTHERS[0])), load_vectors("digits")
 
     def greedy(*args: Any) -> History:
-        from trainables.training.halving import train_within_memory
+        from trainables.training.within_memory import train_within_memory
 
         with tried.open("a") as file:
             file.write(f"{args[-1]} ")

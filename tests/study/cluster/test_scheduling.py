@@ -85,7 +85,7 @@ def test_a_pack_whose_process_dies_more_often_than_it_may_fail_is_trained_in_eve
     def dies(*args: Any) -> History:
         import signal
 
-        from trainables.training.halving import train_within_memory
+        from trainables.training.within_memory import train_within_memory
 
         with tried.open("a") as file:
             file.write(f"{args[-1]} ")
@@ -119,7 +119,7 @@ def test_a_process_that_dies_as_tune_hands_it_a_pack_costs_no_pack(
 
         import ray
 
-        from trainables.training.halving import train_within_memory
+        from trainables.training.within_memory import train_within_memory
 
         (actor,) = ray._private.worker.global_worker.actors.values()
 
@@ -167,8 +167,8 @@ def test_a_study_on_devices_without_room_for_its_packs_ends_with_the_same_result
 
         import torch
 
-        from trainables.training.halving import train_within_memory
         from trainables.training.loop import train_pack
+        from trainables.training.within_memory import train_within_memory
 
         def limited(pack: Pack, *rest: Any) -> History:
             if len(pack.members) > 2:
@@ -177,7 +177,7 @@ def test_a_study_on_devices_without_room_for_its_packs_ends_with_the_same_result
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
             return train_pack(pack, *rest)
 
-        with patch("trainables.training.halving.train_pack", limited):
+        with patch("trainables.training.within_memory.train_pack", limited):
             return train_within_memory(*args)
 
     monkeypatch.setattr("trainables.tune_adapter.train_within_memory", short_of_memory)
@@ -193,7 +193,7 @@ def test_a_study_with_a_pack_that_always_fails_names_it_and_records_the_others(
     tried = storage / "tried"
 
     def fails(pack: Pack, *args: Any) -> History:
-        from trainables.training.halving import train_within_memory
+        from trainables.training.within_memory import train_within_memory
 
         if pack.structure.loss == "triplet":
             with tried.open("a") as file:

@@ -31,7 +31,7 @@ def test_presets_are_the_studies_that_they_promise() -> None:
     assert sweep.lrs.shared == (1e-4, 3e-4, 1e-3, 1e-2)
     paper = load_config("paper", None, {})
     assert (paper.margins.shared, paper.lrs.shared) == ((1.0,), (1e-3,))
-    assert (paper.batch_size, paper.epochs, len(paper.seeds)) == (64, 50, 13)
+    assert (paper.batch_size.shared, paper.epochs, len(paper.seeds)) == ((64,), 50, 13)
 
 
 def test_sentence_5_every_preset_has_the_default_setting() -> None:

@@ -11,9 +11,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from study.config.hyperparameters import PER_LOSS
 from study.config.levels import Level
 from study.config.loading import ConfigError, load_config
-from study.config.model import PER_LOSS, StudyConfig
+from study.config.model import StudyConfig
 from study.config.per_loss import PerLoss
 from study.data.sources import find_datasets
 from study.planning.grid import expand
@@ -96,7 +97,7 @@ def test_whatever_is_written_is_a_study_or_one_line_about_it(field: str, value: 
     message = ""
     try:
         config = load_config("sweep", None, {field: value})
-        tried = [(config.miners.of(loss), config.margins.of(loss), config.lrs.of(loss)) for loss in config.losses]
+        tried = [config.tried(loss).values() for loss in config.losses]
         assert {math.prod(map(len, own)) for own in tried} == {config.budget}
     except ConfigError as error:
         message = str(error)

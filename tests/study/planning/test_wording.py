@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from study.config.hyperparameters import PER_LOSS
 from study.config.loading import load_config, preset_names
-from study.config.model import PER_LOSS
 from study.config.per_loss import PerLoss
 from study.data.sources import find_datasets
 from study.planning.estimate import Estimate

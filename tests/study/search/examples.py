@@ -8,8 +8,9 @@ from typing import Any
 
 from study.config.loading import load_config
 from study.config.model import StudyConfig
-from study.planning.grid import Run
+from study.planning.grid import Run, Setting
 from study.search.search import Ask
+from study.search.space import Own, Space
 from trainables.random_streams import stream_number
 
 HALVING: dict[str, Any] = {"halving": True, "factor": 3, "rungs": [6, 17, 50]}
@@ -24,6 +25,13 @@ def searched(**options: Any) -> StudyConfig:
     return load_config("demo", None, {**SEARCH, **options})
 
 
+def space(*others: str, **own: Own) -> Space:
+    """A space in which all is usual but what is given; `others` have coordinates too."""
+    usual: dict[str, Own] = {"miner": ("all",), "margin": (1.0,), "lr": (1e-3,), "weight_decay": (0.0,)}
+    usual |= {"batch_size": (64,), "embedding_dim": (128,), "normalize": (False,)}
+    return Space(tuple({**usual, **own}.items()), ("margin", "lr", "miner", *others), largest_on_sphere=4.0)
+
+
 def score_of(ask: Ask) -> float:
     """The best margin is 4, the best learning rate 1e-3; which noise there is depends on the setting alone."""
     away = abs(math.log(ask.setting.margin / 4)) + abs(math.log(ask.setting.lr / 1e-3))
@@ -33,9 +41,8 @@ def score_of(ask: Ask) -> float:
 
 def run_score(run: Run) -> float:
     """The same for a run."""
-    from study.planning.grid import Setting
-
-    setting = Setting(run.structure.miner, run.member.margin, run.member.lr)
+    values = {**vars(run.structure), **vars(run.member)}
+    setting = Setting(**{name: values[name] for name in Setting._fields})
     return score_of(Ask(setting, run.structure.last_epoch))
 
 

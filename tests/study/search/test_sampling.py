@@ -11,13 +11,22 @@ import pytest
 from scipy.stats import qmc
 
 from study.config.levels import Range
+from study.planning.grid import Setting
 from study.search.sampling import Told, drawn_settings, tpe_settings
 from study.search.search import Ask
 from study.search.space import Space
-from tests.study.search.examples import score_of
+from tests.study.search.examples import score_of, space
 
-ONE = Space(("all",), Range(0.1, 1000.0), Range(1e-4, 1e-2))
-OTHER = Space(("all", "hard"), Range(0.01, 10.0), (1e-3, 1e-2))
+ONE = space(margin=Range(0.1, 1000.0), lr=Range(1e-4, 1e-2))
+OTHER = space(miner=("all", "hard"), margin=Range(0.01, 10.0), lr=(1e-3, 1e-2))
+MORE = space(
+    *("weight_decay", "batch_size", "normalize"),
+    margin=Range(0.01, 1000.0),
+    lr=Range(1e-4, 1e-2),
+    weight_decay=Range(1e-6, 1e-2),
+    batch_size=(32, 64),
+    normalize=(False, True),
+)
 PRINTED = """
 from tests.study.search.test_sampling import *
 print(drawn_settings(OTHER, "sobol", "digits", 5, 9), tpe_settings(ONE, "digits", 5, told(9), 9))
@@ -31,18 +40,19 @@ def told(count: int) -> tuple[Told, ...]:
 
 @pytest.mark.parametrize("sampling", ["random", "sobol", "tpe"])
 def test_more_settings_begin_with_the_same_ones(sampling: str) -> None:
-    for space in (ONE, OTHER):
-        few, many = (drawn_settings(space, sampling, "digits", 3, count) for count in (9, 30))
+    for each in (ONE, OTHER, MORE):
+        few, many = (drawn_settings(each, sampling, "digits", 3, count) for count in (9, 30))
         assert many[:9] == few
         assert len(set(many)) == 30
 
 
 @pytest.mark.parametrize("sampling", ["random", "sobol", "tpe"])
 def test_all_losses_draw_the_same_points_of_the_unit_cube_and_seeds_and_datasets_others(sampling: str) -> None:
-    def shares(space: Space, dataset: str = "digits", seed: int = 0) -> list[float]:
-        assert isinstance(space.margin, Range)
-        low, high = math.log(space.margin.low), math.log(space.margin.high)
-        settings = drawn_settings(space, sampling, dataset, seed, 9)
+    def shares(of: Space, dataset: str = "digits", seed: int = 0) -> list[float]:
+        margins = dict(of.own)["margin"]
+        assert isinstance(margins, Range)
+        low, high = math.log(margins.low), math.log(margins.high)
+        settings = drawn_settings(of, sampling, dataset, seed, 9)
         return [(math.log(setting.margin) - low) / (high - low) for setting in settings]
 
     assert shares(OTHER) == pytest.approx(shares(ONE), abs=1e-5)
@@ -52,7 +62,6 @@ def test_all_losses_draw_the_same_points_of_the_unit_cube_and_seeds_and_datasets
 
 def test_sobol_fills_the_space_more_evenly_than_chance() -> None:
     def discrepancy(sampling: str, seed: int) -> float:
-        assert isinstance(ONE.lr, Range)
         settings = drawn_settings(ONE, sampling, "digits", seed, 32)
         points = np.log([[each.margin, each.lr] for each in settings])
         unit = qmc.scale(points, np.log([0.1, 1e-4]), np.log([1000.0, 1e-2]), reverse=True)
@@ -72,8 +81,8 @@ def test_tpe_learns_from_what_it_is_told() -> None:
     """It comes nearer to the best setting than the settings that it starts from."""
     seen = told(27)
 
-    def distance(setting: tuple[str, float, float]) -> float:
-        return abs(math.log(setting[1] / 4)) + abs(math.log(setting[2] / 1e-3))
+    def distance(setting: Setting) -> float:
+        return abs(math.log(setting.margin / 4)) + abs(math.log(setting.lr / 1e-3))
 
     proposed = tpe_settings(ONE, "digits", 5, seen, 9)
     assert np.mean([distance(each) for each in proposed]) < 0.7 * np.mean([distance(each.setting) for each in seen])

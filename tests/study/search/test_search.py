@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from study.config.levels import Range
 from study.search.search import Ask, Method, progress
-from study.search.space import Space
-from tests.study.search.examples import score_of
+from tests.study.search.examples import score_of, space
 
-SPACE = Space(("all", "hard"), Range(0.1, 1000.0), Range(1e-4, 1e-2))
+SPACE = space(miner=("all", "hard"), margin=Range(0.1, 1000.0), lr=Range(1e-4, 1e-2))
 RUNGS = (6, 17, 50)
 
 

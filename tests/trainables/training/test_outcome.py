@@ -14,11 +14,11 @@ from trainables.datasets.splits import Dataset, make_dataset
 from trainables.datasets.synthetic import SyntheticOptions, make_clusters
 from trainables.objectives.losses import LOSSES
 from trainables.pack import Member, Pack
-from trainables.training.halving import train_within_memory
 from trainables.training.history import History
 from trainables.training.loop import train_pack
 from trainables.training.outcome import Outcome
 from trainables.training.snapshots import Snapshot, from_bytes, to_bytes
+from trainables.training.within_memory import train_within_memory
 
 NAN = float("nan")
 EPOCHS = 12

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-import trainables.training.halving
+import trainables.training.within_memory
 from tests.trainables.test_invariants import ALONE, DIGITS, OTHERS, points
 from trainables.datasets.registry import load_vectors
 from trainables.datasets.splits import Dataset
 from trainables.pack import Pack
-from trainables.training.halving import train_within_memory
 from trainables.training.history import History
 from trainables.training.loop import train_pack
 from trainables.training.snapshots import Snapshot, from_bytes, to_bytes
+from trainables.training.within_memory import train_within_memory
 
 PACK = Pack(DIGITS, (ALONE, *OTHERS[:4]))
 SHORTAGES = [
@@ -36,7 +36,7 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch, most: int, error: BaseExcep
             raise error
         return train_pack(pack, *args)
 
-    monkeypatch.setattr(trainables.training.halving, "train_pack", train)
+    monkeypatch.setattr(trainables.training.within_memory, "train_pack", train)
     return tried
 
 
