@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
@@ -11,8 +11,8 @@ import pandas as pd
 from analysis.comparison.arms import ArmPair, arm_pairs
 from analysis.comparison.budget import BudgetCurve, budget_curve
 from analysis.comparison.edges import Edge, find_edges
-from analysis.comparison.pairing import DEFAULT_SETTING, Seed, balanced_grid, by_dataset, has_repeats, seeds_of
-from analysis.comparison.settings import exchangeable, is_drawn, whole_runs
+from analysis.comparison.pairing import Seed, balanced_grid, by_dataset, has_repeats, is_default, seeds_of
+from analysis.comparison.settings import exchangeable, in_equal_rounds, is_drawn, whole_runs
 from analysis.comparison.tuning import Tuned, tune
 from analysis.metrics import METRICS, Metric, score_of
 from analysis.parameters import ARM
@@ -26,12 +26,13 @@ class Comparison:
         dataset: Its name, as `by_dataset` gives it.
         arms: What is compared.
         runs: The runs of both arms that were trained to their last epoch. Verdicts and figures read these alone.
-        tried: All runs of both arms: those that halving stopped as well.
+        tried: All runs of both arms that are read: those that halving stopped as well.
         seeds: The seeds that there should be, whether or not `runs` has them all.
         tuned: What tuning chose among `runs`.
         study_arms: All arms of the study, in alphabetical order.
         edges: Where the range of a hyperparameter may be too narrow.
         metrics: What the arms are compared on, each with its region of practical equivalence.
+        aside: The runs of rounds that not all seeds have completed (`in_equal_rounds`). Nothing reads them.
     """
 
     dataset: str
@@ -43,6 +44,7 @@ class Comparison:
     study_arms: tuple[str, ...]
     edges: tuple[Edge, ...] = ()
     metrics: tuple[Metric, ...] = METRICS
+    aside: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def label(self) -> str:
@@ -83,8 +85,7 @@ class Comparison:
 
     def at_default(self) -> pd.DataFrame:
         """The runs with `DEFAULT_SETTING`; of several numbers of epochs the largest, if possible of both arms."""
-        wanted = {name: value for name, value in DEFAULT_SETTING._asdict().items() if value is not None}
-        runs: pd.DataFrame = self.runs[self.runs[list(wanted)].eq(pd.Series(wanted)).all(axis=1)]
+        runs = self.runs[is_default(self.runs)]
         if runs.empty:
             return runs
         first, second = (set(runs.loc[runs[ARM] == arm, "epochs"]) for arm in self.arms)
@@ -129,11 +130,22 @@ def comparisons_of(datasets: Mapping[str, pd.DataFrame], metrics: tuple[Metric, 
     compared = []
     for dataset, rows in datasets.items():
         for arms in pairs:
-            tried = rows[rows[ARM].isin(arms)]
+            recorded = rows[rows[ARM].isin(arms)]
+            read = in_equal_rounds(recorded, arms)
+            tried, aside = recorded[read], recorded[~read]
             whole = whole_runs(tried)
             if set(arms) <= set(whole[ARM]):
-                tuned = tune(tried, arms)
+                tuned = _tuned(tried, arms, bool(len(aside)))
                 edges = () if tuned.budget is None else tuple(find_edges(tried, arms, tuned.budget))
-                seeds = tuple(seeds_of(tried))
-                compared.append(Comparison(dataset, arms, whole, tried, seeds, tuned, study_arms, edges, metrics))
+                seeds = tuple(seeds_of(recorded))
+                compared.append(
+                    Comparison(dataset, arms, whole, tried, seeds, tuned, study_arms, edges, metrics, aside)
+                )
     return compared
+
+
+def _tuned(tried: pd.DataFrame, arms: ArmPair, some_are_aside: bool) -> Tuned:
+    """What tuning chose. The default setting that a search trains beside its budget is no choice by itself."""
+    if some_are_aside and bool((is_default(tried) & is_drawn(tried)).all()):
+        return Tuned(tried.iloc[:0], None, "no seed has completed a round of settings of both losses", drawn=True)
+    return tune(tried, arms)

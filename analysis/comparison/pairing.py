@@ -13,11 +13,11 @@ import pandas as pd
 
 from analysis.comparison.arms import ArmPair
 from analysis.metrics import Metric
-from analysis.parameters import ARM, CONDITION, FIXED, GRID
+from analysis.parameters import ARM, CONDITION, FIXED, GRID, ROUND_TAGS
 
 FLOOR = 1e-12  # smaller values count as this before the logarithm: a collapsed embedding has a variance of zero
 
-_BEFORE_SEARCHES: dict[str, str | int] = {"search": GRID, "stopped_at": 0}
+_BEFORE_SEARCHES: dict[str, str | int] = {"search": GRID, "stopped_at": 0, **dict.fromkeys(ROUND_TAGS, 0)}
 
 Floats = npt.NDArray[np.float64]
 Seed = int | str
@@ -107,6 +107,13 @@ def _label_columns(rows: pd.DataFrame, varying: list[str]) -> list[str]:
 def seeds_of(rows: pd.DataFrame) -> list[Seed]:
     """The seeds of some runs, in the order in which they come first."""
     return list(rows["seed"].unique().tolist())
+
+
+def is_default(rows: pd.DataFrame) -> pd.Series:
+    """(runs,) whether a run has the `DEFAULT_SETTING`, with any number of epochs."""
+    wanted = {name: value for name, value in DEFAULT_SETTING._asdict().items() if value is not None}
+    found: pd.Series = rows[list(wanted)].eq(pd.Series(wanted)).all(axis=1)
+    return found
 
 
 def has_repeats(rows: pd.DataFrame) -> bool:

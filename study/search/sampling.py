@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from study.config.searches import TPE_BATCH
+from study.config.searches import ROUND
 from study.planning.grid import Setting
 from study.search.space import DIMENSIONS, Space
 from trainables.random_streams import stream_number
@@ -37,9 +37,10 @@ class Told(NamedTuple):
     stopped: bool
 
 
+@lru_cache(maxsize=4096)
 def drawn_settings(
-    space: Space, sampling: str, dataset: str, seed: int, count: int, known: Collection[Setting] = ()
-) -> list[Setting]:
+    space: Space, sampling: str, dataset: str, seed: int, count: int, known: tuple[Setting, ...] = ()
+) -> tuple[Setting, ...]:
     """The first settings of a search, none of them twice. More of them begin with the same ones.
 
     They stand at the same points of the unit cube for every loss.
@@ -54,7 +55,7 @@ def drawn_settings(
     """
     for more in (0, _MORE_TRIES):  # two may be the same to six digits
         points = _points(sampling == "sobol", dataset, seed, count + more)
-        settings = [setting for setting in dict.fromkeys(map(space.at, points)) if setting not in known]
+        settings = tuple(setting for setting in dict.fromkeys(map(space.at, points)) if setting not in known)
         if len(settings) >= count:
             break
     return settings[:count]
@@ -91,7 +92,7 @@ def tpe_settings(space: Space, dataset: str, seed: int, told: tuple[Told, ...], 
     settings: list[Setting] = []
     with quiet():
         number = _number(dataset, seed, "search", len(told))
-        sampler = TPESampler(multivariate=True, constant_liar=True, n_startup_trials=TPE_BATCH, seed=number)
+        sampler = TPESampler(multivariate=True, constant_liar=True, n_startup_trials=ROUND, seed=number)
         study = _study(sampler, [as_trial(space, each) for each in told])
         for _ in range(count + _MORE_TRIES):
             setting = space.setting(study.ask(distributions).params)
