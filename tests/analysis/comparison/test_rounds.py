@@ -137,6 +137,17 @@ def test_a_last_round_that_was_cut_short_and_then_filled_up_is_complete_both_tim
     assert compared(late).tuned.budget == 20
 
 
+def test_a_setting_whose_longer_run_was_asked_for_in_a_larger_round_belongs_to_the_first() -> None:
+    """A command with fewer settings had stopped it; the next one, with more, trained it to the end."""
+    longer = HALVED["round_settings"].eq(2 * SIZE) & HALVED["stopped_at"].eq(0)
+    runs = HALVED.assign(round_settings=HALVED["round_settings"].mask(longer, 3 * SIZE))
+    runs["round_whole"] = runs["round_whole"].mask(longer, 3)
+    late = runs["seed"].gt(4) & HALVED["round_settings"].eq(3 * SIZE)
+    comparison = compared(runs[~late])
+    assert (comparison.tuned.budget, comparison.tuned.refused) == (2 * SIZE, None)
+    assert not longer[comparison.aside.index].any()
+
+
 FAR = st.lists(st.tuples(st.integers(0, 27), st.integers(0, 27)), min_size=2, max_size=5)
 
 
