@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections import defaultdict
@@ -69,16 +70,18 @@ class Progress:
     """Follows the packs in training, and shows how long the rest will take.
 
     A pack counts by the seconds that it is expected to take. Packs that end correct this for the others of their
-    dataset. If the plan was far off, the corrected time is said once.
+    dataset. If the plan was far off, the corrected time is said once. Where a clock ends the training, it shows the
+    share of that time that is over, unless less is left to train.
     """
 
-    def __init__(self, runs: int, seconds: float, output: TextIO = sys.stderr) -> None:
+    def __init__(self, runs: int, seconds: float, output: TextIO = sys.stderr, limit: float = math.inf) -> None:
         """Starts with no pack.
 
         Args:
             runs: How many will be trained.
             seconds: That they are expected to take on one worker.
             output: Where progress is shown.
+            limit: After how many seconds the training ends, whatever is left.
         """
         self._planned_runs = runs
         self._planned_seconds = seconds
@@ -87,7 +90,8 @@ class Progress:
         self._reached: list[float] = []  # the share of each pack that is trained
         self._took: dict[int, float] = {}
         self._runs_done = 0
-        self._said = False
+        self._limit = max(limit, 1e-9)
+        self._said = math.isfinite(limit)  # then the plan is to use that time
         self._bar = Bar(output)
 
     def add(self, pack: Pack, seconds: float) -> None:
@@ -117,7 +121,8 @@ class Progress:
         """How much of the work is done, from 0 to 1, as the packs that ended let expect."""
         expected, later = self._corrected()
         total = sum(expected) + later
-        return sum(map(mul, expected, self._reached)) / total if total else 1.0
+        trained = sum(map(mul, expected, self._reached)) / total if total else 1.0
+        return max(trained, min(self._bar.elapsed() / self._limit, 1.0))
 
     def _corrected(self) -> tuple[list[float], float]:
         """The seconds of each pack, and of packs to come: what it took, or is expected in view of those that ended."""
@@ -156,7 +161,8 @@ class Progress:
         return max(self._planned_runs, sum(len(pack.members) for pack in self._packs))
 
     def _show(self, force: bool = False) -> None:
-        self._bar.show(self.fraction(), f"{self._runs_done}/{self._runs()} runs", force)
+        of_all = "" if math.isfinite(self._limit) else f"/{self._runs()}"
+        self._bar.show(self.fraction(), f"{self._runs_done}{of_all} runs", force)
 
 
 def duration(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -45,8 +46,13 @@ from study.training import ResultKeeper, plan_packs, plan_training, train
 from trainables.datasets.errors import DatasetError
 
 
-def run_study(config: StudyConfig, only_plan: bool = False) -> int:
+def run_study(config: StudyConfig, only_plan: bool = False, started: float | None = None) -> int:
     """Plans, trains what is missing, records it and reports.
+
+    Args:
+        config: The study.
+        only_plan: Whether to plan alone.
+        started: When the command did, by `time.monotonic`; now if not given. `hours` count from there.
 
     Returns:
         The exit status: 0, or 1 if something failed on the way.
@@ -56,11 +62,12 @@ def run_study(config: StudyConfig, only_plan: bool = False) -> int:
     """
     if only_plan:
         return _plan_only(config)
+    started = time.monotonic() if started is None else started
     folder = study_folder(config.storage, config.name)
     check_storage(folder)
     with _storage_errors_in_words(config, folder), only_session(folder) as raise_if_taken_over:
         clear_half_made(folder)
-        return _run_session(config, raise_if_taken_over)
+        return _run_session(config, started, raise_if_taken_over)
 
 
 def _plan_only(config: StudyConfig) -> int:
@@ -87,7 +94,7 @@ def _storage_errors_in_words(config: StudyConfig, folder: UPath) -> Iterator[Non
         raise StudyError(f"{error}; what is recorded stays: {remedy} the same command again") from None
 
 
-def _run_session(config: StudyConfig, raise_if_taken_over: Callable[[], None]) -> int:
+def _run_session(config: StudyConfig, started: float, raise_if_taken_over: Callable[[], None]) -> int:
     state = read_state(config)
     estimates = _show_plan(config, state)
     failures: list[str] = []
@@ -113,7 +120,7 @@ def _run_session(config: StudyConfig, raise_if_taken_over: Callable[[], None]) -
         if state.is_complete:
             print("Nothing to train: every run is recorded.")
         else:
-            training = plan_training(config, state, estimates, datasets, gpus_per_pack, searches)
+            training = plan_training(config, state, estimates, datasets, gpus_per_pack, searches, started)
             failures = train(training, ResultKeeper(training, recorder, config.seeds[0], raise_if_taken_over))
         searches.write()
         raise_if_taken_over()
@@ -144,7 +151,8 @@ def _show_plan(config: StudyConfig, state: StudyState) -> list[Estimate]:
     _warn(state.warnings)
     _warn(power_warnings(config, len(state.datasets)))
     _warn(range_warnings(config, recorded=bool(state.done)))
-    _warn(length_warnings(estimates, len(packs), workers, gpu))
+    if config.hours is None:
+        _warn(length_warnings(estimates, len(packs), workers, gpu))
     return estimates
 
 

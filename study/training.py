@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial
 
 from analysis.plain_text import message_text, name_text
 from analysis.store.files import study_folder
@@ -17,6 +20,7 @@ from study.errors import StudyError
 from study.planning.estimate import Estimate
 from study.planning.grid import Run
 from study.planning.packing import PlannedPack, make_packs, pack_limits
+from study.planning.wording import time_is_up_lines
 from study.progress import Progress, duration
 from study.recording.pack_record import Provenance, make_record
 from study.recording.recorder import Recorder
@@ -45,6 +49,7 @@ class Training:
         planned_seconds: Of all that the session will train, on one worker.
         planned_runs: How many runs that is.
         search: How their settings are chosen.
+        deadline: When it is stopped, by `time.monotonic`; never if that is infinite.
     """
 
     pool: PackPool
@@ -56,6 +61,7 @@ class Training:
     planned_seconds: float
     planned_runs: int
     search: str = "grid"
+    deadline: float = math.inf
 
     def dataset(self, planned: PlannedPack) -> AnyDataset:
         """The dataset that a pack is trained on."""
@@ -84,7 +90,7 @@ def plan_packs(config: StudyConfig, state: StudyState, workers: int) -> list[Pla
         state: What it wants and has.
         workers: How many packs train at once.
     """
-    return _packer(config, state, workers, run_seconds(()))(state.missing)
+    return _pool(config, state, _packer(config, state, workers, run_seconds(()))).packs
 
 
 def run_seconds(estimates: Iterable[Estimate]) -> Callable[[Structure], float]:
@@ -99,15 +105,24 @@ def run_seconds(estimates: Iterable[Estimate]) -> Callable[[Structure], float]:
 
 
 def _packer(
-    config: StudyConfig, state: StudyState, workers: int, seconds: Callable[[Structure], float]
-) -> Callable[..., list[PlannedPack]]:
+    config: StudyConfig,
+    state: StudyState,
+    workers: int,
+    seconds: Callable[[Structure], float],
+    interrupted: Sequence[Sequence[str]] = (),
+) -> Callable[[Sequence[Run]], list[PlannedPack]]:
     """Makes packs of runs, those of interrupted packs first."""
     limits = pack_limits(config, state.datasets)
+    return lambda runs: make_packs(runs, config.pack_size, workers, limits, seconds, interrupted)
 
-    def pack(runs: Sequence[Run], interrupted: Iterable[Sequence[str]] = ()) -> list[PlannedPack]:
-        return make_packs(runs, config.pack_size, workers, limits, seconds, interrupted)
 
-    return pack
+def _pool(
+    config: StudyConfig,
+    state: StudyState,
+    pack: Callable[[Sequence[Run]], list[PlannedPack]],
+    moved: Callable[[dict[str, list[FrozenTrial]]], None] = lambda trials: None,
+) -> PackPool:
+    return PackPool(state.cohorts, state.scores, pack, moved, in_rounds=config.hours is not None)
 
 
 def plan_training(
@@ -117,6 +132,7 @@ def plan_training(
     datasets: Mapping[DatasetKey, AnyDataset],
     gpus_per_pack: float,
     searches: SearchLog,
+    started: float,
 ) -> Training:
     """Plans the training for the workers of the connected cluster. Snapshots that are of no use are removed.
 
@@ -127,18 +143,22 @@ def plan_training(
         datasets: The prepared datasets.
         gpus_per_pack: The fraction of a GPU that each pack takes; zero for CPUs.
         searches: Where searches are written down as they go on.
+        started: When the command did, by `time.monotonic`.
     """
     version = code_version()
     folder = study_folder(config.storage, config.name)
     snapshots = CheckpointFolder(folder / "checkpoints", config.checkpoint_seconds)
     snapshots.clear(version, state.done)
     seconds_of = run_seconds(estimates)
-    pack = _packer(config, state, count_workers(gpus_per_pack), seconds_of)
-    packs = pack(state.missing, snapshots.interrupted_packs(version))
-    pool = PackPool(packs, state.cohorts, state.scores, pack, searches.add)
+    interrupted = snapshots.interrupted_packs(version)
+    pack = _packer(config, state, count_workers(gpus_per_pack), seconds_of, interrupted)
+    pool = _pool(config, state, pack, searches.add)
     left = state.work_left
     seconds, runs = sum(seconds_of(work.structure) * work.runs for work in left), sum(work.runs for work in left)
-    return Training(pool, datasets, snapshots, gpus_per_pack, version, seconds_of, seconds, runs, config.search)
+    deadline = math.inf if config.hours is None else started + 3600 * config.hours
+    return Training(
+        pool, datasets, snapshots, gpus_per_pack, version, seconds_of, seconds, runs, config.search, deadline
+    )
 
 
 class ResultKeeper:
@@ -159,7 +179,8 @@ class ResultKeeper:
         self._sketched_seed = sketched_seed
         self._raise_if_taken_over = raise_if_taken_over
         self.jobs: list[TrainingJob] = []
-        self.progress = Progress(training.planned_runs, training.planned_seconds)
+        left = training.deadline - time.monotonic()
+        self.progress = Progress(training.planned_runs, training.planned_seconds, limit=left)
         self.busy_seconds = 0.0
         self.trained_runs = 0
         self._add(training.pool.packs)
@@ -206,7 +227,9 @@ def train(training: Training, keeper: ResultKeeper) -> list[str]:
     """
     started = time.monotonic()
     try:
-        failed = train_packs(keeper.jobs, training.datasets, training.snapshots, training.gpus_per_pack, keeper)
+        failed = train_packs(
+            keeper.jobs, training.datasets, training.snapshots, training.gpus_per_pack, keeper, training.deadline
+        )
     except OtherVersionError as error:
         raise StudyError(f"--address: {message_text(error)}") from None
     finally:
@@ -214,6 +237,8 @@ def train(training: Training, keeper: ResultKeeper) -> list[str]:
     seconds_each = keeper.busy_seconds / max(keeper.trained_runs, 1)
     took = duration(time.monotonic() - started)
     print(f"Trained {keeper.trained_runs} runs in {took}, {seconds_each:.3g} s a run and worker")
+    if time.monotonic() >= training.deadline and not training.pool.is_done:
+        print("\n".join(time_is_up_lines(training.pool.tried(), keeper.trained_runs)))
     return [f"{_pack_text(training.pool.packs[position])} failed: {message_text(why)}" for position, why in failed]
 
 

@@ -47,6 +47,7 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
     Attributes:
         finished: Positions of the packs that reported a result.
         failed: The error of each pack whose training failed `MOST_TRIES` times, by position.
+        given_up: Positions of the packs that will bring no result.
         error: The error that ended the training. The caller cannot take it from Tune, which wraps it.
     """
 
@@ -56,6 +57,7 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
         self._deaths = Counter[int]()
         self.finished: set[int] = set()
         self.failed: dict[int, str] = {}
+        self.given_up: set[int] = set()
         self.error: Exception | None = None
 
     def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
@@ -111,6 +113,7 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
 
     def give_up(self, position: int) -> None:
         """A pack brings no result. What the listener raises ends the training."""
+        self.given_up.add(position)
         try:
             self._listener.on_failure(position)
         except Exception as error:

@@ -69,7 +69,7 @@ def _of_searches(config: StudyConfig, encoded: EncodedDataset, loss: str) -> Coh
     make, space, method = run_maker(config, encoded, loss), space_of(config, loss), method_of(config)
 
     def run_of(ask: Ask, seed: int) -> Run:
-        return make(ask.setting, seed, None if ask.epoch == config.epochs else ask.epoch)
+        return make(ask.setting, seed, None if ask.epoch == config.epochs else ask.epoch, ask.round)
 
     def of_seed(seed: int, scores: Mapping[str, float]) -> Progress:
         return progress(space, method, encoded.dataset, seed, lambda ask: scores.get(run_of(ask, seed).key))

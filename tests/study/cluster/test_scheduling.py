@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from upath import UPath
 from analysis import load_study
 from study.cluster.connection import connect, disconnect
 from study.cluster.scheduling import train_packs
-from study.cluster.trials import MOST_TRIES
+from study.cluster.trials import MOST_TRIES, TrialCallback
 from study.run import main
 from study.storage.checkpoints import CheckpointFolder
 from tests.study.cluster.listeners import Collected
@@ -73,6 +74,36 @@ def test_a_full_disk_ends_the_study_with_its_own_error(tmp_path: Path) -> None:
     snapshots = CheckpointFolder(UPath(tmp_path) / "checkpoints", 30.0)
     with pytest.raises(OSError, match="No space left"):
         train_packs([GOOD], {DIGITS_MLP: load_vectors("digits")}, snapshots, 0.0, FullDisk())
+
+
+def test_a_deadline_stops_what_trains_then_and_starts_no_more_and_nothing_has_failed(tmp_path: Path) -> None:
+    """It would take hours. What its training has kept goes on in another session."""
+    endless = replace(DIGITS, epochs=100_000, evaluate_every=100_000)
+    jobs = [replace(GOOD, name=f"endless{each}", pack=Pack(endless, (ALONE,))) for each in range(5)]
+    snapshots, collected = CheckpointFolder(UPath(tmp_path) / "checkpoints", 1e-6), Collected()
+    started, seconds = time.monotonic(), 3.0
+    digits = {DIGITS_MLP: load_vectors("digits")}
+    assert train_packs(jobs, digits, snapshots, 0.0, collected, started + seconds) == []
+    assert seconds <= time.monotonic() - started < seconds + 20
+    assert collected.histories == {}
+    assert train_packs(jobs, digits, snapshots, 0.0, collected, started) == []
+
+
+def test_what_was_given_up_before_the_deadline_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deadline = time.monotonic() + 0.2
+
+    def until_then(trainable: object, searcher: object, callback: TrialCallback, deadline: float) -> dict[int, None]:
+        callback.finished.add(0)
+        callback.failed[1] = "ValueError: broken"
+        callback.give_up(1)
+        callback.failed[2] = "ValueError: once more"  # and its process has not ended
+        time.sleep(max(deadline - time.monotonic(), 0))
+        return {}
+
+    monkeypatch.setattr("study.cluster.scheduling._run_experiment", until_then)
+    snapshots = CheckpointFolder(UPath(tmp_path) / "checkpoints", 30.0)
+    failed = train_packs([GOOD] * 4, {DIGITS_MLP: load_vectors("digits")}, snapshots, 0.0, Collected(), deadline)
+    assert failed == [(1, "ValueError: broken")]
 
 
 @pytest.mark.faults
