@@ -93,7 +93,7 @@ def _fail(error: object) -> int:
     return 2
 
 
-def _leave(status: int) -> NoReturn:
+def leave(status: int) -> NoReturn:
     """Ends the process at once. All files are written, and unloading torch, Ray and MLflow would take seconds."""
     with contextlib.suppress(OSError, ValueError):  # the reader of the output has ended
         sys.stderr.flush()
@@ -101,4 +101,4 @@ def _leave(status: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _leave(main())
+    leave(main())

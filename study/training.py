@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optuna.trial import FrozenTrial
 
@@ -19,15 +19,18 @@ from study.config.model import StudyConfig
 from study.errors import StudyError
 from study.planning.estimate import Estimate
 from study.planning.grid import Run
+from study.planning.leaders import Leaders
 from study.planning.packing import PlannedPack, make_packs, pack_limits
 from study.planning.wording import time_is_up_lines
 from study.progress import Progress, duration
 from study.recording.pack_record import Provenance, make_record
 from study.recording.recorder import Recorder
 from study.recording.search_log import SearchLog
+from study.recording.telling import Telling
 from study.search.pool import PackPool
 from study.state import StudyState
 from study.storage.checkpoints import CheckpointFolder, fingerprint
+from study.storage.standing import StandingFile
 from trainables.datasets.synthetic import AnyDataset
 from trainables.pack import DatasetKey, Structure
 from trainables.provenance import code_version
@@ -50,6 +53,8 @@ class Training:
         planned_runs: How many runs that is.
         search: How their settings are chosen.
         deadline: When it is stopped, by `time.monotonic`; never if that is infinite.
+        standing: Where it is written how far the training is; nowhere if None.
+        leaders: Who leads, among the runs that are recorded.
     """
 
     pool: PackPool
@@ -62,6 +67,8 @@ class Training:
     planned_runs: int
     search: str = "grid"
     deadline: float = math.inf
+    standing: StandingFile | None = None
+    leaders: Leaders = field(default_factory=Leaders)
 
     def dataset(self, planned: PlannedPack) -> AnyDataset:
         """The dataset that a pack is trained on."""
@@ -156,8 +163,14 @@ def plan_training(
     left = state.work_left
     seconds, runs = sum(seconds_of(work.structure) * work.runs for work in left), sum(work.runs for work in left)
     deadline = math.inf if config.hours is None else started + 3600 * config.hours
+    leaders = Leaders()
+    leaders.add(state.runs, state.scores)
     return Training(
-        pool, datasets, snapshots, gpus_per_pack, version, seconds_of, seconds, runs, config.search, deadline
+        *(pool, datasets, snapshots, gpus_per_pack, version, seconds_of, seconds, runs),
+        search=config.search,
+        deadline=deadline,
+        standing=StandingFile(folder),
+        leaders=leaders,
     )
 
 
@@ -181,6 +194,7 @@ class ResultKeeper:
         self.jobs: list[TrainingJob] = []
         left = training.deadline - time.monotonic()
         self.progress = Progress(training.planned_runs, training.planned_seconds, limit=left)
+        self._telling = Telling(self.progress, training.leaders, training.standing)
         self.busy_seconds = 0.0
         self.trained_runs = 0
         self._add(training.pool.packs)
@@ -188,7 +202,7 @@ class ResultKeeper:
     def on_epoch(self, position: int, epoch: int) -> None:
         """Shows the progress of a pack."""
         self._raise_if_taken_over()
-        self.progress.reached(position, epoch)
+        self._telling.reached(position, epoch)
 
     def on_result(self, position: int, history: History, seconds: float, device: str) -> None:
         """Records the result of a pack."""
@@ -205,12 +219,21 @@ class ResultKeeper:
         record = make_record(planned, history, seconds, provenance, self._sketched_seed)
         self._recorder.add(record)
         training.snapshots.remove(planned.name)
-        self._add(training.pool.ended(position, record_scores(record)))
-        self.progress.finished(position, seconds)
+        scores = record_scores(record)
+        self._add(training.pool.ended(position, scores))
+        self._telling.finished(position, seconds, planned.runs, scores)
+
+    def on_trouble(self, position: int, what: str) -> None:
+        """Says at once what went wrong with a pack."""
+        self._telling.trouble(f"{_pack_text(self._training.pool.packs[position])} {message_text(what)}")
 
     def on_failure(self, position: int) -> None:
         """Goes on without the result of a pack."""
         self._add(self._training.pool.failed(position))
+
+    def ended(self) -> None:
+        """All packs have ended."""
+        self._telling.ended()
 
     def _add(self, packs: Iterable[PlannedPack]) -> None:
         for planned in packs:
@@ -234,6 +257,7 @@ def train(training: Training, keeper: ResultKeeper) -> list[str]:
         raise StudyError(f"--address: {message_text(error)}") from None
     finally:
         keeper.progress.close()
+    keeper.ended()
     seconds_each = keeper.busy_seconds / max(keeper.trained_runs, 1)
     took = duration(time.monotonic() - started)
     print(f"Trained {keeper.trained_runs} runs in {took}, {seconds_each:.3g} s a run and worker")

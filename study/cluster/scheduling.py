@@ -13,7 +13,7 @@ from ray import tune
 from study.cluster.connection import CPUS_PER_PACK
 from study.cluster.pack_searcher import PackSearcher
 from study.cluster.ray_settings import restart_after_out_of_memory
-from study.cluster.trials import MOST_DEATHS, TrainingListener, TrialCallback
+from study.cluster.trials import MOST_DEATHS, TrainingListener, TrialCallback, last_line
 from trainables.datasets.synthetic import AnyDataset
 from trainables.pack import DatasetKey
 from trainables.tune_adapter import Snapshots, TrainingJob, pack_trainable, put_dataset
@@ -108,5 +108,5 @@ def _folder_name(trial: Any) -> str:
 def _reason(error: BaseException | None) -> str:
     if error is None:
         return "it brought no result"
-    last_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
-    return f"its process did not start, or died, more than {MOST_DEATHS} times ({last_line[:200]})"
+    why = last_line(str(error) or type(error).__name__)
+    return f"its process did not start, or died, more than {MOST_DEATHS} times ({why})"

@@ -266,7 +266,6 @@ class StudyConfig(Hyperparameters):
 
 
 SWITCHES = tuple(name for name, field in StudyConfig.model_fields.items() if field.annotation is bool)
-VALUE_OPTIONS = tuple(name for name in StudyConfig.model_fields if name not in (*LIST_OPTIONS, *SWITCHES))
 
 
 def augments(dataset: str, encoder: str) -> bool:

@@ -32,7 +32,7 @@ def test_an_output_that_is_not_a_terminal_gets_complete_lines() -> None:
     output = io.StringIO()
     to_the_end(output)
     assert output.getvalue().startswith("  1/1 runs  100%")
-    assert output.getvalue().endswith("elapsed\n")
+    assert output.getvalue().endswith("elapsed  1 packs done, 0 running\n")
 
 
 def test_an_output_that_is_closed_or_broken_ends_no_training() -> None:

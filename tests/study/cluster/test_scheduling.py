@@ -20,6 +20,7 @@ from study.cluster.scheduling import train_packs
 from study.cluster.trials import MOST_TRIES, TrialCallback
 from study.run import main
 from study.storage.checkpoints import CheckpointFolder
+from study.storage.standing import read_standing
 from tests.study.cluster.listeners import Collected
 from tests.trainables.test_invariants import ALONE, DIGITS, OTHERS, points
 from trainables.datasets.registry import load_vectors
@@ -135,6 +136,7 @@ def test_a_pack_whose_process_dies_more_often_than_it_may_fail_is_trained_in_eve
     )
     assert failed == []
     assert tried.read_text().split() == ["1", "1", "2", "4"]
+    assert [what.startswith("its process died: ") for _, what in collected.troubles] == [True] * 3
     at_once = train_pack(pack, digits)
     assert [points(collected.histories[0], k) for k in range(4)] == [points(at_once, k) for k in range(4)]
 
@@ -234,8 +236,14 @@ def test_a_study_with_a_pack_that_always_fails_names_it_and_records_the_others(
 
     monkeypatch.setattr("trainables.tune_adapter.train_within_memory", fails)
     assert complete_study(storage, "failing") == 1
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    lines = capsys.readouterr().err.splitlines()
+    errors = [line for line in lines if line.startswith("error:")]
     assert errors == ["error: the pack of 3 runs digits triplet hard failed: ValueError: broken on purpose"]
+    at_once = [line for line in lines if "failed at try" in line]
+    assert [line.partition(" of 3: ")[2] for line in at_once] == ["ValueError: broken on purpose"] * MOST_TRIES
+    standing = read_standing(storage / "failing")
+    assert standing is not None
+    assert (standing.ended, len(standing.troubles)) == (True, MOST_TRIES)
     assert len(tried.read_text()) == MOST_TRIES
     kept = load_study("undisturbed", storage).query("loss == 'contrastive'").reset_index(drop=True)
     found = load_study("failing", storage)
