@@ -41,7 +41,7 @@ class Comparison:
         study_arms: All arms of the study, in alphabetical order.
         edges: Where the range of a hyperparameter may be too narrow.
         metrics: What the arms are compared on, each with its region of practical equivalence.
-        aside: The runs of rounds that not all seeds have completed (`in_equal_rounds`). Nothing reads them.
+        aside: The runs of rounds that not all seeds have completed (`in_equal_rounds`), which enter nothing here.
     """
 
     dataset: str

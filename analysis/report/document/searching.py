@@ -40,8 +40,8 @@ def _aside_text(comparison: Comparison) -> str:
         counts = own.groupby("seed").size()
         parts.append(f"{arm} up to {counts.max()} settings in {len(counts)} of {seeds} seeds")
     return (
-        f"{comparison.label}: rounds that not all seeds have completed for both losses are set aside and not read: "
-        f"{', '.join(parts)}"
+        f"{comparison.label}: rounds that not all seeds have completed for both losses are set aside, in no "
+        f"comparison: {', '.join(parts)}"
     )
 
 

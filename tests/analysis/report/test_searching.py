@@ -151,8 +151,8 @@ def test_the_report_says_what_of_a_search_is_set_aside_and_nothing_where_nothing
     record_study(tmp_path, "s", runs[~late])
     build_report("s", tmp_path)
     text = (tmp_path / "s" / "report" / "report.md").read_text()
-    said = "data0: rounds that not all seeds have completed for both losses are set aside and not read: contrastive up "
-    assert f"{said}to 9 settings in 5 of 13 seeds, triplet up to 9 settings in 5 of 13 seeds" in text
+    said = "data0: rounds that not all seeds have completed for both losses are set aside, in no comparison: "
+    assert f"{said}contrastive up to 9 settings in 5 of 13 seeds, triplet up to 9 settings in 5 of 13 seeds" in text
     assert "data0, triplet: 18 settings a seed by sobol, 2 of them trained to the end; 12 stopped at epoch 6" in text
     assert "data0, triplet, out of 18 settings that each of 13 seeds drew" in text
     findings = found("s", runs)
