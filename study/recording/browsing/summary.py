@@ -53,10 +53,10 @@ def write_summary(sink: TrackingSink, study: Study, views: Sequence[View], now: 
 def description(study: Study, views: Sequence[View], experiment: str) -> str:
     """What the study found and where to read on, in Markdown, as long as MLflow allows."""
     links = "\n".join(f"- [{view.title}]({view.address(experiment)})" for view in views)
-    whole = "\n\n".join([blocks_text(answer_blocks(study.findings)), links, _READ_ON])
-    if len(whole) <= _LONGEST_NOTE:
-        return whole
-    return "\n\n".join(["The verdicts stand in the tags and in the report.", links, _READ_ON])[:_LONGEST_NOTE]
+    answer, *tables = (blocks_text([block]) for block in answer_blocks(study.findings))
+    whole = "\n\n".join([answer, links, *tables, _READ_ON])
+    short = "\n\n".join([links, "The verdicts stand in the tags and in the report.", _READ_ON])
+    return whole if len(whole) <= _LONGEST_NOTE else short
 
 
 def _judged(results: Sequence[Result]) -> Iterator[tuple[str, Result]]:

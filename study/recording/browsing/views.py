@@ -84,7 +84,7 @@ class View:
             **{"selectedColumns": list(self.columns), "columnOrder": order, "columnWidths": {}},
             **{"runsHiddenMode": "SHOW_ALL", "runsHidden": [], "runsVisibilityMap": {}, "runsPinned": []},
             **{"runsExpanded": {}, "groupsExpanded": {}, "groupBy": None, "useGroupedValuesInCharts": True},
-            **{"viewMaximized": False, "runListHidden": False, "autoRefreshEnabled": True},
+            **{"viewMaximized": False, "runListHidden": True, "autoRefreshEnabled": True},
             **{"hideEmptyCharts": True, "isAccordionReordered": True},
             "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
             "compareRunCharts": [
