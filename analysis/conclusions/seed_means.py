@@ -47,19 +47,20 @@ def _of_estimand(comparison: Comparison, estimand: Estimand) -> pd.DataFrame:
     return {GRID_AVERAGE: comparison.grid, AT_DEFAULT: comparison.at_default}[estimand]()
 
 
-def setting_means(rows: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """A metric of each arm at each of its settings.
+def setting_means(rows: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """Metrics of each arm at each of its settings.
 
     Args:
         rows: Runs of one dataset, stopped ones included.
-        metric: Which one.
+        metrics: Which ones.
 
     Returns:
-        As `seed_means` gives them by arm and condition. Of a hyperparameter that seeds drew from a range a setting has
-        the middle of one of its fifths, to two digits.
+        As `seed_means` gives them by arm and condition, with a column ``metric`` (its name). Of a hyperparameter that
+        seeds drew from a range a setting has the middle of one of its fifths, to two digits.
     """
-    levels = {name: levels_by_arm(rows, name) for name in NUMERIC}
-    return seed_means(at_levels(whole_runs(rows), levels), [ARM, *CONDITION], metric)
+    runs = at_levels(whole_runs(rows), {name: levels_by_arm(rows, name) for name in NUMERIC})
+    means = [seed_means(runs, [ARM, *CONDITION], metric).assign(metric=metric.name) for metric in metrics]
+    return pd.concat(means, ignore_index=True)
 
 
 def levels_by_arm(rows: pd.DataFrame, parameter: str) -> dict[str, Levels]:

@@ -10,6 +10,7 @@ from study.recording.browsing.cells import study_cells
 from study.recording.browsing.questions import questions
 from study.recording.browsing.summary import write_summary
 from study.recording.browsing.views import View
+from study.recording.mlflow_database import gather_statistics
 from study.recording.mlflow_sink import TrackingError, TrackingSink, is_connection_error
 
 
@@ -30,6 +31,8 @@ def write_browsing(sink: TrackingSink, study: Study) -> list[View]:
         for view in views:
             sink.client.set_experiment_tag(sink.experiment, *view.tag(now))
         write_summary(sink, study, views, now)
+        if sink.database is not None:
+            gather_statistics(sink.database)
     except Exception as error:  # MLflow's stores raise errors of many kinds
         raise TrackingError(reason(error), is_connection_error(error)) from error
     return views

@@ -7,7 +7,7 @@ what it is an aggregate of: an estimand (each loss tuned, say), a setting, or al
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ from analysis.comparison.settings import longest_runs
 from analysis.conclusions.fates import ENDINGS
 from analysis.conclusions.seed_means import arm_means, setting_means
 from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, SCORE, SELECTION, TUNED, Estimand, Metric
-from analysis.parameters import ARM, CONDITION, value_text
+from analysis.parameters import ARM, CONDITION, Value, value_text
 from analysis.report.arms import arm_styles
 from analysis.report.build import Study
 from study.recording.browsing.naming import by_epoch_name, digest, score_name
@@ -33,6 +33,7 @@ LOG_MARGIN = "log10 margin"
 TRIED_COUNTS = ("runs", "diverged", "stopped", "collapsed", "satisfied")
 _VALIDATION = Metric("val_map_at_r", SELECTION, "primary", "share", judged=False)
 _COLOUR_TAG = "mlflow.runColor"  # MLflow's own name, which its interface reads
+_MEANS = ["metric", "n", "mean", "low", "high"]
 Point = tuple[str, int, float]
 
 
@@ -66,20 +67,21 @@ def _arm_cells(study: Study) -> Iterator[_Cell]:
                 own = means[means[ARM] == arm]
                 if own.empty:
                     continue
-                points = _end_points(comparison.label, own)
+                points = _end_points(comparison.label, own[_MEANS].itertuples(index=False, name=None))
                 if estimand == of_curves:
                     points += _curve_points(study.curves, comparison, arm)
                 tags = {"verdict": str(score.judged), **_chosen(score, arm)} if score else {}
                 yield estimand, f"{arm} {comparison.label}", {"dataset": comparison.label, ARM: arm}, tags, points
 
 
-def _end_points(dataset: str, means: pd.DataFrame) -> list[Point]:
-    """Metrics at the end of the training, a row each; the score also by the name of its dataset."""
-    points = [("seeds", 0, float(means["n"].max()))]
-    for name, *interval in means[["metric", "mean", "low", "high"]].itertuples(index=False, name=None):
+def _end_points(dataset: str, means: Iterable[tuple[str, float, float, float, float]]) -> list[Point]:
+    """Metrics at the end of the training: name, seeds, mean, low and high; the score also by the name of its dataset."""
+    points, seeds = [], 0.0
+    for name, count, *interval in means:
+        seeds = max(seeds, count)
         points += _interval(name, 0, interval)
         points += _interval(score_name(dataset), 0, interval) if name == SCORE.name else []
-    return points
+    return [("seeds", 0, float(seeds)), *points]
 
 
 def _interval(name: str, step: int, values: Sequence[float]) -> list[Point]:
@@ -104,17 +106,19 @@ def _curve_points(curves: pd.DataFrame, comparison: Comparison, arm: str) -> lis
 
 def _setting_cells(study: Study) -> Iterator[_Cell]:
     """Each setting of each arm; where seeds drew theirs, the fifths of the ranges."""
-    metrics = (*(metric for metric in study.findings.metrics if metric.judged), _VALIDATION)
+    metrics = [*(metric for metric in study.findings.metrics if metric.judged), _VALIDATION]
     for dataset, rows in study.findings.datasets.items():
-        means = pd.concat([setting_means(rows, metric).assign(metric=metric.name) for metric in metrics])
-        if means.empty:
-            continue
+        means = setting_means(rows, metrics)
         varied = [name for name in CONDITION if means[name].nunique() > 1]
+        of_setting: dict[tuple[Value, ...], list[tuple[str, float, float, float, float]]] = {}
+        for row in means[[ARM, *CONDITION, *_MEANS]].itertuples(index=False, name=None):
+            of_setting.setdefault(row[: -len(_MEANS)], []).append(row[-len(_MEANS) :])
         ranks = _ranks(means)
-        for setting, own in means.groupby([ARM, *CONDITION], sort=False):
+        for setting, own in of_setting.items():
             params = dict(zip((ARM, *CONDITION), setting, strict=True))
-            points = [*_end_points(dataset, own), *([(RANK, 0, ranks[setting])] if setting in ranks else [])]
-            margin = float(str(params["margin"]))
+            points = _end_points(dataset, own)
+            points += [(RANK, 0, ranks[setting])] if setting in ranks else []
+            margin = float(params["margin"])
             points += [(LOG_MARGIN, 0, math.log10(margin))] if margin > 0 else []
             name = " ".join([str(params[ARM]), *(_short(each, params[each]) for each in varied), dataset])
             yield SETTING, name, {"dataset": dataset, **params}, {}, points
