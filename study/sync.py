@@ -107,7 +107,9 @@ def _write_browsing(config: StudyConfig, sink: TrackingSink) -> list[View]:
     """Writes what answers on opening, as far as anything can be said of the records."""
     try:
         study = understand(config.name, config.storage, rope=config.rope)
-    except (StudyNotFoundError, UnusableRecordsError):
+    except StudyNotFoundError:  # no readable run; the records were warned of
+        return []
+    except UnusableRecordsError:
         raise
     except ValueError as error:
         print(f"warning: MLflow has no aggregates of this study: {error}", file=sys.stderr)

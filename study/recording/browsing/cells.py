@@ -75,7 +75,7 @@ def _arm_cells(study: Study) -> Iterator[_Cell]:
 
 
 def _end_points(dataset: str, means: Iterable[tuple[str, float, float, float, float]]) -> list[Point]:
-    """Metrics at the end of the training: name, seeds, mean, low and high; the score also by the name of its dataset."""
+    """Metrics at the end of the training: name, seeds, mean, low, high; the score also by the name of its dataset."""
     points, seeds = [], 0.0
     for name, count, *interval in means:
         seeds = max(seeds, count)

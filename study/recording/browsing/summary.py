@@ -19,6 +19,7 @@ from study.recording.mlflow_sink import CONTENT_TAG, TrackingSink
 NOTE_TAG = "mlflow.note.content"  # MLflow's own name, which its interface reads
 _LONGEST_NOTE = 8000  # characters of a run's tag in MLflow
 _LONGEST_DIGEST = 36  # characters of a dataset's digest in MLflow
+_AT_ONCE = 100  # metrics and tags in one request: MLflow takes no more tags
 _READ_ON = (
     "The whole report, with figures and methods, is `report/report.html` among this run's artifacts. Below this run "
     "lie those of the study, and its aggregates (tag `cell`): means over seeds with the ends of their 95% intervals."
@@ -46,7 +47,8 @@ def write_summary(sink: TrackingSink, study: Study, views: Sequence[View], now: 
     points = [Metric(name, value, now, step) for name, value in metrics.items()]
     sink.client.log_inputs(sink.study_run, datasets=_inputs(study))
     texts = [RunTag(name, value) for name, value in {**tags, CONTENT_TAG: content}.items()]
-    sink.client.log_batch(sink.study_run, points, (), texts)
+    for start in range(0, max(len(points), len(texts)), _AT_ONCE):
+        sink.client.log_batch(sink.study_run, points[start : start + _AT_ONCE], (), texts[start : start + _AT_ONCE])
     sink.study_content = content
 
 
