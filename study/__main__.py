@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -57,12 +56,13 @@ def _status(arguments: Sequence[str]) -> int:
     from analysis.masking import guarded_output
     from analysis.plain_text import message_text
     from analysis.store.files import study_folder
-    from study.config.loading import ConfigError, environment, load_config
+    from study.command import LineParser
+    from study.config.loading import ConfigError, load_config
     from study.planning.status import status_lines
     from study.storage.folder import is_folder
 
     with guarded_output(arguments):
-        parser = argparse.ArgumentParser(
+        parser = LineParser(
             prog="python -m study status",
             description="Shows how far a study is, and which loss leads so far.",
             epilog="Exit status: 0, or 2 if there is no such study.",
@@ -71,7 +71,8 @@ def _status(arguments: Sequence[str]) -> int:
         parser.add_argument("--storage", help="folder or address of the records (default: results)")
         given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
         try:
-            config = load_config(None, None, given, environment())
+            # It reads no MLflow, whose address a remote storage would otherwise need.
+            config = load_config(None, None, {**given, "tracking_uri": "none"})
             if not is_folder(study_folder(config.storage, config.name)):
                 raise ConfigError(f"no study {config.name!r} in {config.storage}")
             print("\n".join(status_lines(config)))

@@ -55,7 +55,7 @@ def read_command(arguments: Sequence[str] | None = None) -> tuple[StudyConfig, b
 
 def command_parser() -> argparse.ArgumentParser:
     """Reads options; each field of `StudyConfig` is one."""
-    parser = _Parser(
+    parser = LineParser(
         prog="python -m study.run",
         usage="%(prog)s [--preset NAME] [--config FILE.yaml] [--plan] [options]",
         description="Compares losses for embeddings: trains the runs that a study lacks, then reports verdicts.",
@@ -86,7 +86,9 @@ def _add_option(section: argparse._ArgumentGroup, name: str) -> None:
         section.add_argument(_flag(name), metavar=name.upper(), help=_help(name))
 
 
-class _Parser(argparse.ArgumentParser):
+class LineParser(argparse.ArgumentParser):
+    """Says in one line what is wrong with a command."""
+
     def error(self, message: str) -> NoReturn:
         """Prints one line, as all other errors do."""
         self.exit(2, f"error: {message}; --help lists the options\n")

@@ -133,6 +133,10 @@ class Progress:
         self._say_if_far_off()
         self._show(force=self._runs_done == self._runs())
 
+    def gave_up(self, position: int) -> None:
+        """A pack brings no result."""
+        self._running.discard(position)
+
     def close(self) -> None:
         """Ends the line."""
         self._bar.close()

@@ -45,6 +45,7 @@ from study.state import StudyState, prepare_datasets, read_state
 from study.storage.errors import storage_errors
 from study.storage.folder import check_storage, clear_half_made
 from study.storage.lock import LockedError, only_session
+from study.storage.standing import clear_standing
 from study.training import ResultKeeper, plan_packs, plan_training, train
 from trainables.datasets.errors import DatasetError
 
@@ -70,6 +71,7 @@ def run_study(config: StudyConfig, only_plan: bool = False, started: float | Non
     check_storage(folder)
     with _storage_errors_in_words(config, folder), only_session(folder) as raise_if_taken_over:
         clear_half_made(folder)
+        clear_standing(folder)
         return _run_session(config, started, raise_if_taken_over)
 
 
@@ -145,7 +147,9 @@ def _show_plan(config: StudyConfig, state: StudyState) -> list[Estimate]:
     workers = _local_workers(config.gpus_per_pack)
     packs = plan_packs(config, state, workers)
     try:
-        estimates = estimate(state.work_left, state.datasets_to_train, state.unprepared(config.cache))
+        estimates = estimate(
+            state.work_left, state.datasets_to_train, state.unprepared(config.cache), config.extreme_sizes
+        )
     except DatasetError as error:  # an image that was read for the measurement is broken
         raise StudyError(fault_text(error)) from None
     lines = plan_lines(config, state.runs, len(state.done), len(packs), workers, estimates)

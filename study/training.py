@@ -229,6 +229,7 @@ class ResultKeeper:
 
     def on_failure(self, position: int) -> None:
         """Goes on without the result of a pack."""
+        self.progress.gave_up(position)
         self._add(self._training.pool.failed(position))
 
     def ended(self) -> None:

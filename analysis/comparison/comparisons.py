@@ -21,7 +21,7 @@ from analysis.comparison.pairing import (
     seeds_of,
     usual_value,
 )
-from analysis.comparison.settings import exchangeable, in_equal_rounds, is_drawn, whole_runs
+from analysis.comparison.settings import beside_budget, exchangeable, in_equal_rounds, is_drawn, whole_runs
 from analysis.comparison.tuning import Tuned, tune
 from analysis.metrics import METRICS, Metric, score_of
 from analysis.parameters import ARM
@@ -160,6 +160,6 @@ def comparisons_of(datasets: Mapping[str, pd.DataFrame], metrics: tuple[Metric, 
 
 def _tuned(tried: pd.DataFrame, arms: ArmPair, some_are_aside: bool) -> Tuned:
     """What tuning chose. The default setting that a search trains beside its budget is no choice by itself."""
-    if some_are_aside and bool((is_default(tried) & is_drawn(tried)).all()):
+    if some_are_aside and bool((beside_budget(tried) & is_drawn(tried)).all()):
         return Tuned(tried.iloc[:0], None, "no seed has completed a round of settings of both losses", drawn=True)
     return tune(tried, arms)

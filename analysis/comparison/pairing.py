@@ -64,8 +64,14 @@ USUAL: dict[str, Any] = {"weight_decay": 0.0, "batch_size": 64, "embedding_dim":
 
 
 def usual_value(name: str, values: Collection[Value]) -> Value:
-    """Of several values of a hyperparameter that the default setting leaves open: the usual one, else the largest."""
-    return USUAL[name] if name in USUAL and USUAL[name] in values else max(values)  # type: ignore[type-var]
+    """Of several values of a hyperparameter that the default setting leaves open: the usual one, else the largest.
+
+    Of weight decays it is the smallest, which is next to the usual one.
+    """
+    if name in USUAL and USUAL[name] in values:
+        usual: Value = USUAL[name]
+        return usual
+    return min(values) if name in OWN_SCALE else max(values)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)

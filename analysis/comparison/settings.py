@@ -68,6 +68,11 @@ def in_equal_rounds(rows: pd.DataFrame, arms: ArmPair) -> npt.NDArray[np.bool_]:
     return read
 
 
+def beside_budget(rows: pd.DataFrame) -> pd.Series:
+    """(runs,) whether a run is what a search trains beside its budget: the default setting, of no round."""
+    return is_default(rows) & (rows["round_settings"] == 0)
+
+
 def _last_equal(rows: pd.DataFrame, arms: ArmPair) -> int:
     """How many settings a search has tried after the last round that is read; 0 where no seed has completed one.
 
@@ -75,8 +80,7 @@ def _last_equal(rows: pd.DataFrame, arms: ArmPair) -> int:
         rows: Runs of one number of epochs, with a column ``end``: how many settings there are after their round.
         arms: Both arms.
     """
-    beside = is_default(rows) & (rows["round_settings"] == 0)  # what a search trains beside its budget
-    drawn = rows[(rows["search"] != GRID) & ~beside]
+    drawn = rows[(rows["search"] != GRID) & ~beside_budget(rows)]
     wanted = drawn.groupby("round_settings")["round_whole"].max()
     settings, whole = wanted.index.to_numpy(), wanted.to_numpy()
     completed: dict[Any, int] = {}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -82,34 +82,38 @@ class Tuned:
         budget: How many conditions each seed tried of each arm, those that halving stopped included; None where these
             numbers differ.
         refused: Why no verdict can be read of the chosen runs; None if one can.
-        varied: The hyperparameters with several values to choose from.
+        varied: The hyperparameters of each arm with several values to choose from.
         drawn: Whether seeds drew conditions for themselves. Then few or none is chosen twice; `chosen_range` says more.
     """
 
     runs: pd.DataFrame
     budget: int | None
     refused: str | None = None
-    varied: frozenset[str] = frozenset()
+    varied: Mapping[str, frozenset[str]] = field(default_factory=dict)
     drawn: bool = False
 
     def chosen_range(self, arm: str) -> ChosenRange:
         """From where to where the choices of an arm go. It must have some."""
-        return ChosenRange.of(self.runs[self.runs[ARM] == arm], self.varied)
+        return ChosenRange.of(self.runs[self.runs[ARM] == arm], self._of(arm))
 
     def counts(self, arm: str) -> list[tuple[Condition, int]]:
         """How often each condition of an arm was chosen, the most frequent first."""
         own = self.runs[self.runs[ARM] == arm]
-        chosen = Counter(map(self._condition, own[list(CONDITION)].itertuples(index=False, name=None)))
+        values = own[list(CONDITION)].itertuples(index=False, name=None)
+        chosen = Counter(self._condition(arm, each) for each in values)
         return sorted(chosen.items(), key=lambda item: (-item[1], item[0]))
 
     def condition(self, arm: str, seed: Seed) -> Condition | None:
         """What a seed chose for an arm; None if it could not choose."""
         own = self.runs[(self.runs[ARM] == arm) & (self.runs["seed"] == seed)]
-        return self._condition(own[list(CONDITION)].iloc[0]) if len(own) else None
+        return self._condition(arm, own[list(CONDITION)].iloc[0]) if len(own) else None
 
-    def _condition(self, values: Iterable[Any]) -> Condition:
+    def _of(self, arm: str) -> frozenset[str]:
+        return self.varied.get(arm, frozenset())
+
+    def _condition(self, arm: str, values: Iterable[Any]) -> Condition:
         return Condition._make(
-            value if position < 3 or name in self.varied else None
+            value if position < 3 or name in self._of(arm) else None
             for position, (name, value) in enumerate(zip(CONDITION, values, strict=True))
         )
 
@@ -151,7 +155,10 @@ def tune(rows: pd.DataFrame, arms: ArmPair, part: bool = False) -> Tuned:
         whose = f"the {untuned[0]} loss" if len(untuned) == 1 else "either loss"
         reason = f"no run of {whose} has a validation score, so that no seed can choose a setting"
         return Tuned(nothing, budget, reason, drawn=drawn)
-    varied = frozenset(name for name in CONDITION if tried[name].nunique() > 1)
+    varied = {
+        arm: frozenset(name for name in CONDITION if own[name].nunique() > 1)
+        for arm, own in ((arm, tried[tried[ARM] == arm]) for arm in arms)
+    }
     return Tuned(chosen, budget, varied=varied, drawn=drawn)
 
 

@@ -14,7 +14,7 @@ from analysis.comparison.result import Result, result_table
 from analysis.comparison.settings import exchangeable
 from analysis.conclusions.verdict_table import grid_results, tuned_results
 from analysis.metrics import PERFORMANCE, metrics_with
-from analysis.parameters import ARM, CONDITION, value_text
+from analysis.parameters import ARM, CONDITION, OWN_SCALE, value_text
 from analysis.statistics.corrections import benjamini_hochberg
 
 
@@ -85,7 +85,7 @@ def _slices(comparison: Comparison) -> Iterator[tuple[str, pd.DataFrame]]:
     for factor in (name for name in CONDITION if name not in drawn):
         levels = {arm: sorted(rows.loc[rows[ARM] == arm, factor].unique()) for arm in sorted(arms)}
         first, second = levels.values()
-        if factor != "miner" and first != second and len(first) == len(second):
+        if factor in OWN_SCALE and first != second and len(first) == len(second):
             yield from _without_own_levels(rows, factor, levels)
             continue
         shared = sorted({*first, *second})

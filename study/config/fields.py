@@ -186,9 +186,11 @@ Miners = Annotated[tuple[Annotated[str, _one_of("miner", MINERS)], ...], _Listed
 Levels = Annotated[tuple[Annotated[_Positive, WrapValidator(level_or_range)], ...], _Listed, _NotEmpty, _Distinct]
 _Decay = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Decays = Annotated[tuple[Annotated[_Decay, WrapValidator(level_or_range)], ...], _Listed, _NotEmpty, _Distinct]
-Sizes = Annotated[tuple[Annotated[int, Field(ge=2, le=1_000_000)], ...], _Listed, _NotEmpty, _Distinct]
-Dimensions = Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], _Listed, _NotEmpty, _Distinct]
-Answers = Annotated[tuple[bool, ...], _Listed, _NotEmpty, _Distinct]
+# In one order, so that a search draws the same however they are written.
+_Ordered = AfterValidator(lambda values: tuple(sorted(set(values))))
+Sizes = Annotated[tuple[Annotated[int, Field(ge=2, le=1_000_000)], ...], _Listed, _NotEmpty, _Ordered]
+Dimensions = Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], _Listed, _NotEmpty, _Ordered]
+Answers = Annotated[tuple[bool, ...], _Listed, _NotEmpty, _Ordered]
 MINERS_EXAMPLE = each_loss("all,hard", "all,semihard")
 MinersPerLoss = Annotated[PerLoss[str], EachLoss(Miners, MINERS_EXAMPLE)]
 MARGINS_EXAMPLE = each_loss("0.5,2,8", "0.1,0.4,1.6")

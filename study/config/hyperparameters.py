@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analysis.comparison.pairing import DEFAULT_SETTING, USUAL, usual_value
 from study.config import fields as f
-from study.config.levels import Range, levels, may_be
+from study.config.levels import Range, largest, levels, may_be
 from study.config.per_loss import PerLoss
 from trainables.objectives.losses import LOSSES
 from trainables.objectives.miners import MINERS
@@ -26,6 +26,8 @@ FIELD_OF = {
 }
 # The fields of which each loss may have its own values.
 PER_LOSS = tuple(FIELD_OF.values())
+
+_DIAMETER = 2.0  # of the unit sphere, on which normalised embeddings lie
 
 
 class Hyperparameters(BaseModel):
@@ -65,6 +67,28 @@ class Hyperparameters(BaseModel):
         "(default: false)",
     )
 
+    @model_validator(mode="after")
+    def _weights_that_shrink(self) -> Hyperparameters:
+        for loss in self.losses:
+            lr, decay = (max(map(largest, self.values_of(name).of(loss))) for name in ("lr", "weight_decay"))
+            if lr * decay >= 1:
+                raise ValueError(
+                    f"a learning rate of {lr:g} with a weight decay of {decay:g} ({loss!r}) would take more from a "
+                    "weight in each step than it has: lower --weight-decays or --lrs, so that their product is below 1"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _margins_that_the_sphere_holds(self) -> Hyperparameters:
+        for loss in self.losses:
+            low = self.margins.of(loss)[0]
+            if isinstance(low, Range) and len(self.normalize.of(loss)) > 1 and low.low >= largest_on_sphere(loss):
+                raise ValueError(
+                    f"--margins {low} of {loss!r} are all beyond {largest_on_sphere(loss):g}, the largest that two "
+                    "normalised embeddings can keep, and --normalize lets tuning choose these: begin the range below"
+                )
+        return self
+
     def values_of(self, name: str) -> PerLoss[Any]:
         """The values of a hyperparameter, one of `FIELD_OF`."""
         values: PerLoss[Any] = getattr(self, FIELD_OF[name])
@@ -78,6 +102,12 @@ class Hyperparameters(BaseModel):
         """Whether a hyperparameter has several values, for any loss."""
         own = [values for _, values in self.values_of(name).own]
         return any(len(values) > 1 or isinstance(values[0], Range) for values in own)
+
+    @property
+    def extreme_sizes(self) -> list[tuple[int, int]]:
+        """The smallest and the largest batch size, each with the smallest and the largest embedding dimension."""
+        batches, dims = ({min(values.all), max(values.all)} for values in (self.batch_size, self.embedding_dim))
+        return [(batch, dim) for batch in sorted(batches) for dim in sorted(dims)]
 
     @property
     def default_setting(self) -> dict[str, Any] | None:
@@ -102,6 +132,11 @@ class Hyperparameters(BaseModel):
                 return None
             chosen[name] = wanted
         return chosen
+
+
+def largest_on_sphere(loss: str) -> float:
+    """The largest margin that two normalised embeddings can keep, on the scale of a loss."""
+    return float(_DIAMETER ** LOSSES[loss].margin_power)
 
 
 def _nothing_or_levels(values: tuple[Any, ...]) -> set[Any]:

@@ -74,6 +74,11 @@ def may_be(value: float, values: Iterable[Level]) -> bool:
     return any(value in own if isinstance(own, Range) else value == own for own in values)
 
 
+def largest(value: Level) -> float:
+    """A level, or the upper end of a range."""
+    return value.high if isinstance(value, Range) else value
+
+
 def levels(values: Iterable[Level]) -> tuple[float, ...]:
     """The levels among levels and ranges."""
     return tuple(value for value in values if not isinstance(value, Range))

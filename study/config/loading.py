@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from upath import UPath
 
+from analysis.comparison.levels import NUMERIC
 from analysis.comparison.pairing import USUAL
 from analysis.limits import LimitsError
 from analysis.masking import learn, with_scheme
@@ -17,7 +18,7 @@ from analysis.plain_text import name_text
 from analysis.yaml_file import YamlError, read_yaml
 from study.config import fields as f
 from study.config.faults import one_line
-from study.config.hyperparameters import PER_LOSS
+from study.config.hyperparameters import FIELD_OF, PER_LOSS
 from study.config.levels import TO
 from study.config.model import StudyConfig
 
@@ -63,7 +64,8 @@ def load_config(
         raise ConfigError(f.unknown("preset", base, preset_names()))
     own = {**(environment or {})}
     if file is not None:
-        own.update({"name": file.stem, **_read_yaml(file)})
+        fields = _read_yaml(file)
+        own.update({"name": file.stem, **(_of_losses(fields, options) if "losses" in options else fields)})
     own.update(options)
     learn(*(with_scheme(own[name]) for name in _ADDRESSES if isinstance(own.get(name), (str, Path, UPath))))
     try:
@@ -88,7 +90,15 @@ def _preset(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
         loss: ranges["normalized" if loss in normalizing else "raw"]["margins"][loss]
         for loss in ranges["raw"]["margins"]
     }
-    return fields | {"margins": margins, "lrs": ranges["lrs"]}
+    return (
+        {"lrs": ranges["lrs"], **fields, "margins": margins}
+        if "search" in fields
+        else {
+            **fields,
+            "margins": margins,
+            "lrs": ranges["lrs"],
+        }
+    )
 
 
 def _normalizing(own: Mapping[str, Any], losses: Any) -> set[str]:
@@ -111,12 +121,13 @@ class _Normalize(BaseModel):
 
 def _levels_alone(own: Mapping[str, Any]) -> bool:
     """Whether margins are given, and all that is given are levels, to no search of one's own."""
-    return "margins" in own and "search" not in own and TO not in f"{own['margins']} {own.get('lrs')}"
+    given = "".join(str(own.get(FIELD_OF[name])) for name in NUMERIC)
+    return "margins" in own and "search" not in own and TO not in given
 
 
 def _of_losses(fields: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """A preset's fields, without the hyperparameters of losses that are left out of one's own study."""
-    losses = f.as_list(own.get("losses", fields["losses"]))
+    """Fields without the hyperparameters of losses that are left out of one's own study."""
+    losses = f.as_list(own.get("losses", fields.get("losses")))
     kept = {name: fields[name] for name in PER_LOSS if isinstance(fields.get(name), dict)}
     return fields | {
         name: {loss: values for loss, values in by_loss.items() if loss in losses} for name, by_loss in kept.items()

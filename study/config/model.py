@@ -167,8 +167,8 @@ class StudyConfig(Hyperparameters):
         ]
         if fixed:
             raise ValueError(
-                f"--search {self.search} needs a range to draw from, and {fixed[0]!r} has levels alone: give --margins "
-                "or --lrs as in 0.1..10, or --search grid"
+                f"--search {self.search} needs a range to draw from, and {fixed[0]!r} has levels alone: give "
+                "--margins, --lrs or --weight-decays as in 0.1..10, or --search grid"
             )
         if self.halving:
             check_rungs(self.rung_epochs, self.epochs)
@@ -179,7 +179,8 @@ class StudyConfig(Hyperparameters):
     def _equal_chances(self) -> StudyConfig:
         if self.search != "grid":
             return self
-        several = [*PER_LOSS[:3], *(name for name in PER_LOSS[3:] if len(getattr(self, name).all) > 1)]
+        always = ("miners", "margins", "lrs")
+        several = [*always, *(name for name in PER_LOSS if name not in always and len(getattr(self, name).all) > 1)]
         counts = {loss: [len(getattr(self, name).of(loss)) for name in several] for loss in self.losses}
         if len({math.prod(each) for each in counts.values()}) > 1:
             texts = [f"{loss} has {' x '.join(map(str, each))} = {math.prod(each)}" for loss, each in counts.items()]

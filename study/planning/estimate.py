@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -55,7 +55,10 @@ class Estimate:
 
 
 def estimate(
-    work: Sequence[Work], datasets: Sequence[EncodedDataset], unprepared: Sequence[EncodedDataset]
+    work: Sequence[Work],
+    datasets: Sequence[EncodedDataset],
+    unprepared: Sequence[EncodedDataset],
+    sizes: Iterable[tuple[int, int]] = (),
 ) -> list[Estimate]:
     """Estimates the training time of each dataset, for workers like this machine.
 
@@ -65,19 +68,24 @@ def estimate(
         work: What is to be trained.
         datasets: The datasets of this work.
         unprepared: Those whose inputs are not in the cache.
+        sizes: Batch sizes, each with an embedding dimension, over which the time of a run is averaged; those of the
+            work if there are none.
     """
     estimates = []
-    evaluation_of: dict[tuple[str, int], Callable[[int], float]] = {}
+    evaluation_of: dict[tuple[str, int, int], Callable[[int], float]] = {}
     for encoded in datasets:
         own = [each for each in work if each.dataset_key == encoded.key]
         preparation = _preparation_seconds(encoded) if encoded in unprepared else 0.0
         if not own:
             continue
         structure = replace(own[0].structure, stop_at=None)
+        alike = [replace(structure, batch_size=batch, embedding_dim=dim) for batch, dim in sizes] or [structure]
         if encoded.samples <= _FULL_SIZE and encoded.encoder != "cnn":
-            epoch, evaluation = _measure(structure, _random_dataset(encoded, encoded.samples))
+            data = _random_dataset(encoded, encoded.samples)
+            measured = [_measure(each, data) for each in alike]
         else:
-            epoch, evaluation = _extrapolate(structure, encoded, evaluation_of)
+            measured = [_extrapolate(each, encoded, evaluation_of) for each in alike]
+        epoch, evaluation = (sum(each) / len(alike) for each in zip(*measured, strict=True))
         training = sum(each.runs * _run_seconds(each.structure, epoch, evaluation) for each in own)
         estimates.append(Estimate(encoded, training, preparation, epoch, evaluation))
     return estimates
@@ -118,7 +126,7 @@ def _run_seconds(structure: Structure, epoch: float, evaluation: float) -> float
 
 
 def _extrapolate(
-    structure: Structure, encoded: EncodedDataset, evaluation_of: dict[tuple[str, int], Callable[[int], float]]
+    structure: Structure, encoded: EncodedDataset, evaluation_of: dict[tuple[str, int, int], Callable[[int], float]]
 ) -> tuple[float, float]:
     """Seconds of an epoch and of an evaluation for one member, from a few batches and smaller evaluations."""
     measured, scale = encoded, 1.0
@@ -128,7 +136,7 @@ def _extrapolate(
     few = _random_dataset(measured, 4 * structure.batch_size + 8 * _FEW_CLASSES, _FEW_CLASSES)
     members = 1 if encoded.encoder == "cnn" else _MEMBERS
     step = scale * _measure(structure, few, members, last=3)[0] / max(epoch_samples(few) // structure.batch_size, 1)
-    key = structure.split, encoded.classes
+    key = structure.split, encoded.classes, structure.embedding_dim
     if key not in evaluation_of:
         evaluation_of[key] = _evaluation_seconds(structure, encoded)
     forward = _FORWARD_FRACTION * step / structure.batch_size * encoded.samples

@@ -83,7 +83,7 @@ def pack_limits(config: StudyConfig, datasets: Iterable[EncodedDataset]) -> dict
     limits = {}
     for encoded in datasets:
         encoder = make_encoder(encoded.encoder, encoded.input_shape, max(config.embedding_dim.all))
-        step = max(config.batch_size.all) * encoder.largest_activation * 4 * _STEP_COPIES
+        step = min(max(config.batch_size.all), encoded.samples) * encoder.largest_activation * 4 * _STEP_COPIES
         evaluation = encoded.samples * (max(config.embedding_dim.all) * _EVALUATION_COPIES + encoded.classes * 3) * 4
         limits[encoded.key] = max(
             1, min(_STEP_BYTES // step, _EVALUATION_BYTES // evaluation, _most_draws(config, encoded))

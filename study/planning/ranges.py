@@ -42,10 +42,11 @@ def recorded_edges(config: StudyConfig) -> list[str]:
 
 def _two_levels(config: StudyConfig) -> list[str]:
     return [
-        f"{name} has two levels ({_levels_text(values)}), so that the better one is an end of its range: where a loss "
-        "is shown to rise there, tuned verdicts read `insufficient`; three levels or more, the best one inside, do not"
-        for name in NUMERIC
-        if any(len(set((values := config.values_of(name)).of(loss))) == 2 for loss in config.losses)
+        f"{name.replace('_', ' ')} has two levels ({_levels_text(values)}), so that the better one is an end of its "
+        "range: where a loss is shown to rise there, tuned verdicts read `insufficient`; three levels or more, the "
+        "best one inside, do not"
+        for name, values in ((name, config.values_of(name)) for name in NUMERIC)
+        if any(len(set(own) - {0.0}) == 2 for _, own in values.own)
     ]
 
 

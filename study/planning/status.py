@@ -55,13 +55,13 @@ def standing_lines(standing: Standing | None, recorded: int, now: float) -> Iter
         now: In seconds since 1970.
     """
     if standing is None:
-        yield f"  training   no session has been heard of; {recorded} runs are recorded"
+        yield f"  training   none; {recorded} runs are recorded"
         return
     heard = max(now - standing.updated, 0.0)
     if standing.ended:
         state = f"ended {duration(heard)} ago"
     elif heard > _SILENT_SECONDS:
-        state = f"not heard of for {duration(heard)}: it was killed, or its machine sleeps; run the same command again"
+        state = f"not heard of for {duration(heard)}: an epoch or an evaluation is long, or it was killed"
     else:
         state = f"going on, heard of {duration(heard)} ago"
     yield f"  training   {state}"

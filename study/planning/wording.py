@@ -10,9 +10,11 @@ from typing import Any
 from analysis.comparison.pairing import DEFAULT_SETTING, USUAL
 from analysis.conclusions.families import FamilyPower, claim_power, family_power, seeds_needed
 from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED
+from analysis.parameters import OWN_SCALE
 from analysis.plain_text import name_text
 from analysis.statistics.power import LEAST_SEEDS
 from analysis.statistics.sign_flips import smallest_p
+from study.config.hyperparameters import FIELD_OF
 from study.config.levels import Level, level_text
 from study.config.model import StudyConfig
 from study.config.per_loss import PerLoss
@@ -46,7 +48,7 @@ def plan_lines(
         workers: How many packs train at once.
         estimates: How long the training takes, by dataset.
     """
-    datasets = dict.fromkeys((*run.structure.dataset_key, run.structure.split) for run in runs)
+    datasets = dict.fromkeys((*run.structure.dataset_key, run.structure.split, run.structure.sampler) for run in runs)
     lines = [
         f"Study {config.name!r} in {config.storage / config.name}",
         f"  datasets   {', '.join(_dataset_text(*dataset) for dataset in datasets)}",
@@ -176,12 +178,11 @@ def _comparisons(config: StudyConfig, datasets: int) -> int:
 def _powers(config: StudyConfig, datasets: int) -> list[FamilyPower]:
     """The families of tests of a study.
 
-    Losses have a grid average only with the miners that both try, and are compared at the default setting only if both
-    try it. A search has no grid.
+    Losses have a grid average only with the miners, batch sizes and the like that both try, and are compared at the
+    default setting only if both try it. A search has no grid.
     """
-    miners = {loss: set(config.miners.of(loss)) for loss in config.losses}
-    pairs = list(combinations(miners, 2)) if config.search == "grid" else []
-    sharing = sum(not miners[first].isdisjoint(miners[second]) for first, second in pairs)
+    pairs = list(combinations(config.losses, 2)) if config.search == "grid" else []
+    sharing = sum(not _apart(config, pair) for pair in pairs)
     with_default = sum(_has_default_setting(config, pair) for pair in combinations(config.losses, 2))
     seeds = len(config.seeds)
     tuned = [each for each in family_power(seeds, _comparisons(config, datasets)) if each.estimand == TUNED]
@@ -192,12 +193,21 @@ def _powers(config: StudyConfig, datasets: int) -> list[FamilyPower]:
     return [*tuned, *(averaged if sharing else ()), *(at_default if with_default else ()), *of_claims]
 
 
+def _apart(config: StudyConfig, losses: Sequence[str]) -> str | None:
+    """The first hyperparameter of which two losses of a grid have nothing in common that could be averaged, if any."""
+    first, second = (config.tried(loss) for loss in losses)
+    own = [math.prod(len(tried[name]) for name in OWN_SCALE) for tried in (first, second)]
+    names = [name for name in first if name not in OWN_SCALE or own[0] != own[1]]
+    return next((name for name in names if set(first[name]).isdisjoint(second[name])), None)
+
+
 def _has_default_setting(config: StudyConfig, losses: Sequence[str]) -> bool:
     return config.tries_default if config.search != "grid" else config.default_setting_of(losses) is not None
 
 
-def _dataset_text(dataset: str, encoder: str, split: str) -> str:
-    return f"{name_text(dataset)} ({encoder}{', class-disjoint' if split == 'disjoint' else ''})"
+def _dataset_text(dataset: str, encoder: str, split: str, sampler: str) -> str:
+    words = [encoder, *(["class-disjoint"] if split == "disjoint" else []), *(["P x K"] if sampler == "pk" else [])]
+    return f"{name_text(dataset)} ({', '.join(words)})"
 
 
 def _time_text(each: Estimate, packs: int, workers: int) -> str:
@@ -220,9 +230,11 @@ def _test_lines(config: StudyConfig, datasets: int) -> list[str]:
     if config.search != "grid":
         lines.append(f"             {GRID_AVERAGE}: none, for each seed draws settings of its own")
     elif all(power.estimand != GRID_AVERAGE for power in powers):
-        lines.append(f"             {GRID_AVERAGE}: none, for no two losses try a miner in common")
-    elif config.miners.shared is None:
-        lines.append(f"             {GRID_AVERAGE}: only over the miners that both losses try")
+        first, second, *_ = config.losses
+        what = str(_apart(config, (first, second))).replace("_", " ")
+        lines.append(f"             {GRID_AVERAGE}: none, for no two losses try a {what} in common")
+    elif any(config.values_of(name).shared is None for name in FIELD_OF if name not in OWN_SCALE):
+        lines.append(f"             {GRID_AVERAGE}: only over the miners and the like that both losses try")
     if all(power.estimand != AT_DEFAULT for power in powers):
         lines.append(
             f"             {AT_DEFAULT}: none, for no two losses try it ({DEFAULT_SETTING}); claims on what losses "

@@ -91,7 +91,7 @@ def tpe_settings(space: Space, dataset: str, seed: int, told: tuple[Told, ...], 
     settings: list[Setting] = []
     with quiet():
         number = _number(dataset, seed, "search", len(told))
-        options: dict[str, Any] = {"multivariate": True, "constant_liar": True, "group": space.is_conditional}
+        options: dict[str, Any] = {"multivariate": True, "constant_liar": True, "group": space.in_groups}
         sampler = TPESampler(**options, n_startup_trials=ROUND, seed=number)
         study = _study(sampler, [as_trial(space, each) for each in told])
         for _ in range(count + _MORE_TRIES):

@@ -9,15 +9,13 @@ from typing import Any
 from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from study.config.hyperparameters import FIELD_OF
+from study.config.hyperparameters import FIELD_OF, largest_on_sphere
 from study.config.levels import Range
 from study.config.model import StudyConfig
 from study.planning.grid import Setting
-from trainables.objectives.losses import LOSSES
 
 Own = Range | tuple[Any, ...]
 _ALWAYS = ("margin", "lr", "miner")  # coordinates of every study, in this order
-_DIAMETER = 2.0  # of the unit sphere, on which normalised embeddings lie
 _ON_SPHERE = "margin (normalized)"  # Optuna's name of the margin where its range depends on the normalisation
 
 
@@ -30,11 +28,14 @@ class Space:
         coordinates: The hyperparameters that a point of the unit cube has a coordinate for. They are the same for all
             losses of a study, so that these stand at the same points.
         largest_on_sphere: The largest margin that two normalised embeddings can keep.
+        in_groups: Whether TPE takes apart what not all settings have; the same for all losses of a study. The margin of
+            one of them may have another range where embeddings are normalised, and there goes by another name.
     """
 
     own: tuple[tuple[str, Own], ...]
     coordinates: tuple[str, ...]
     largest_on_sphere: float
+    in_groups: bool = False
 
     def at(self, point: Sequence[float]) -> Setting:
         """The setting at a point of the unit cube. A range is measured on a log scale; choices have equal shares."""
@@ -103,12 +104,9 @@ class Space:
 
 def space_of(config: StudyConfig, loss: str) -> Space:
     """What a loss may take in a study."""
-    vary = [
-        name for name in FIELD_OF if any(len(v) > 1 or isinstance(v[0], Range) for _, v in config.values_of(name).own)
-    ]
-    coordinates = (*_ALWAYS, *(name for name in vary if name not in _ALWAYS))
+    coordinates = (*_ALWAYS, *(name for name in FIELD_OF if name not in _ALWAYS and config.varies(name)))
     own = tuple((name, _range_or_levels(values)) for name, values in config.tried(loss).items())
-    return Space(own, coordinates, _DIAMETER ** LOSSES[loss].margin_power)
+    return Space(own, coordinates, largest_on_sphere(loss), in_groups=config.varies("normalize"))
 
 
 def _range_or_levels(values: tuple[Any, ...]) -> Own:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from analysis.store.files import Folder, as_local, read_file, write_whole
+from analysis.store.files import Folder, as_local, read_file, remove_file, write_whole
 
 FILE = "progress.json"
 _MOST_BYTES = 1 << 16
 _PAUSE, _REMOTE_PAUSE = 5.0, 30.0  # seconds between two writes
 _MOST_TROUBLES, _LONGEST = 20, 500
 
+_LONG = 1e12  # seconds, more than can be meant
 _Count = Annotated[int, Field(ge=0, le=10**9)]
-_Seconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+_Seconds = Annotated[float, Field(ge=0, le=_LONG, allow_inf_nan=False)]
 
 
 class Standing(BaseModel):
@@ -51,6 +53,11 @@ class Standing(BaseModel):
     def _few_and_short(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(trouble[:_LONGEST] for trouble in value[-_MOST_TROUBLES:])
 
+    @field_validator("seconds_left", mode="before")
+    @classmethod
+    def _sensible(cls, value: Any) -> Any:
+        return value if isinstance(value, (int, float)) and 0 <= value <= _LONG else None
+
     @property
     def runs_a_minute(self) -> float | None:
         """How many runs it has trained a minute; None before the first."""
@@ -80,6 +87,12 @@ class StandingFile:
         if at_once or time.monotonic() >= self._next:
             write_whole(self._path, standing().model_dump_json().encode())
             self._next = time.monotonic() + self._pause
+
+
+def clear_standing(folder: Folder) -> None:
+    """Removes what an earlier session has written, which tells nothing of this one."""
+    with suppress(OSError):
+        remove_file(folder / FILE)
 
 
 def read_standing(folder: Folder) -> Standing | None:

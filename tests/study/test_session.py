@@ -257,7 +257,7 @@ def test_a_plan_is_made_without_the_data_that_it_lacks(tmp_path: Path, capsys: p
     options = ["--datasets", "digits", "cub200", "--data-root", str(tmp_path), "--storage", str(tmp_path / "absent")]
     assert main([*SMALL, *options, "--plan"]) == 0
     captured = capsys.readouterr()
-    assert "cub200 (vit_b_32, class-disjoint)" in captured.out
+    assert "cub200 (vit_b_32, class-disjoint, P x K)" in captured.out
     assert "2 of the study's files are missing:" in captured.err
     assert main([*SMALL, *options]) == 2
 

@@ -93,7 +93,7 @@ def test_the_plan_promises_grid_averages_over_the_miners_that_both_losses_try() 
     assert "only over" not in plan(margins=["contrastive=0.5,2", "triplet=0.2,1"])
     half = plan(miners=["contrastive=all,hard", "triplet=all,semihard"])
     assert "grid average, 13 seeds: primary 2" in half
-    assert "grid average: only over the miners that both losses try" in half
+    assert "grid average: only over the miners and the like that both losses try" in half
     apart = {"miners": ["contrastive=all", "triplet=hard"]}
     assert "grid average, " not in plan(**apart)
     assert "default setting, " not in plan(**apart)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.config.levels import Range
+from study.config.loading import ConfigError
 from study.planning.grid import Setting
 from study.search.sampling import Told, as_trial, drawn_settings, tpe_settings
 from study.search.search import method_of
@@ -55,10 +56,27 @@ def test_where_normalisation_is_a_choice_no_margin_is_wider_than_the_sphere() ->
         assert np.median(margins[True]) < np.median(margins[False])
 
 
-def test_a_range_that_suits_no_sphere_or_is_for_it_alone_stays_as_it_is() -> None:
-    for options in ({"margins": "5..50"}, {"normalize": "true", "margins": "1..100"}):
-        settings = drawn_settings(spaces(**options)["triplet"], "random", "digits", 0, 60)
-        assert max(setting.margin for setting in settings if setting.normalize) > 40
+def test_a_range_for_normalised_embeddings_alone_stays_as_it_is() -> None:
+    settings = drawn_settings(spaces(normalize="true", margins="1..100")["triplet"], "random", "digits", 0, 60)
+    assert max(setting.margin for setting in settings) > 40
+
+
+def test_a_range_beyond_the_sphere_is_refused_where_normalisation_is_a_choice() -> None:
+    with pytest.raises(ConfigError, match=r"--margins 5\.\.50 of 'contrastive' are all beyond 2, the largest that two"):
+        spaces(margins="5..50")
+
+
+def test_tpe_samples_alike_for_all_losses() -> None:
+    """Though the margin of one of them may go beyond the sphere."""
+    config = searched(normalize="false,true", margins="0.1..3")
+    both = [space_of(config, loss) for loss in config.losses]
+    assert [space.is_conditional for space in both] == [True, False]
+    assert [space.in_groups for space in both] == [True, True]
+
+
+def test_the_order_in_which_choices_are_written_changes_nothing() -> None:
+    for name, values in (("batch_size", [32, 64, 128]), ("embedding_dim", [64, 128]), ("normalize", [False, True])):
+        assert searched(**{name: values}) == searched(**{name: values[::-1]})
 
 
 def test_losses_stand_at_the_same_points_whatever_they_may_take() -> None:

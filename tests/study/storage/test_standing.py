@@ -45,9 +45,9 @@ def test_many_long_troubles_are_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("standing", "now", "said"),
     [
-        (None, 0.0, ["no session has been heard of; 7 runs are recorded"]),
+        (None, 0.0, ["none; 7 runs are recorded"]),
         (HALF, 65.0, ["going on, heard of 5 s ago", "2 running; 7 recorded", "50 runs a minute, about 55 s left"]),
-        (HALF, 1000.0, ["not heard of for 15 min 40 s: it was killed"]),
+        (HALF, 1000.0, ["not heard of for 15 min 40 s: an epoch or an evaluation is long, or it was killed"]),
         (HALF.model_copy(update={"ended": True}), 90.0, ["ended 30 s ago", "3 packs done; 7 recorded"]),
     ],
 )
