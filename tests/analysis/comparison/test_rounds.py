@@ -49,6 +49,12 @@ def test_sentence_4_a_round_that_some_seeds_have_not_completed_is_set_aside(runs
     pd.testing.assert_frame_equal(verdicts(runs[~cut]), verdicts(up_to(runs, 2)))
 
 
+def test_sentence_4_settings_that_differ_from_the_default_in_weight_decay_alone_are_rounds_too() -> None:
+    cut = (PLAIN["round_settings"] == 3 * SIZE) & (PLAIN["seed"] > 0)
+    runs = PLAIN.assign(weight_decay=1e-6 * PLAIN["margin"].rank(), margin=1.0, lr=1e-3, miner="all")[~cut]
+    assert (compared(runs).tuned.budget, compared(runs).tuned.refused) == (2 * SIZE, None)
+
+
 def test_sentence_4_a_loss_that_is_a_round_ahead_is_read_as_far_as_the_other() -> None:
     ahead = pd.concat([up_to(PLAIN, 2), PLAIN[(PLAIN["loss"] == "triplet") & (PLAIN["seed"] < 3)]]).drop_duplicates()
     behind = ahead[(ahead["loss"] == "triplet") | (ahead["seed"] < 5) | (ahead["round_settings"] == SIZE)]

@@ -103,6 +103,13 @@ def test_the_plan_promises_grid_averages_over_the_miners_that_both_losses_try() 
     assert not any("grid average" in warning for warning in few)
 
 
+def test_the_plan_promises_no_grid_average_where_losses_have_no_batch_size_in_common() -> None:
+    text = plan(margins="1,2,4", batch_size=["contrastive=32", "triplet=64"])
+    assert "grid average: none, for no two losses try a batch size in common" in text
+    assert "default setting: none" in text
+    assert "grid average, 13 seeds" in plan(margins="1,2,4", batch_size=["contrastive=32,64", "triplet=64,128"])
+
+
 def test_the_plan_of_a_search_shows_its_budget_in_settings_runs_and_epochs() -> None:
     options = {
         "search": "sobol",
