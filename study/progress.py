@@ -1,13 +1,12 @@
-"""Shows the progress of a study in the terminal."""
+"""Follows the progress of a study, and shows it in the terminal."""
 
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections import defaultdict
 from operator import mul
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from trainables.pack import DatasetKey, Pack
 
@@ -16,7 +15,23 @@ FAR_OFF = 1.5  # times as long as planned, or as short, which is worth a line
 WORTH_SAYING = 60.0  # seconds of one worker by which the plan must be off
 
 
-class Bar:
+class Bar(Protocol):
+    """A progress bar."""
+
+    def show(self, fraction: float, text: str, force: bool = False) -> None:
+        """Shows how much is done, from 0 to 1, and a text; `force` even if something was shown a moment ago."""
+
+    def elapsed(self) -> float:
+        """Seconds since it was made."""
+
+    def say(self, text: str) -> None:
+        """Says something beside the bar."""
+
+    def close(self) -> None:
+        """Ends the bar."""
+
+
+class TerminalBar:
     """A progress bar on a terminal. On any other output, a line from time to time."""
 
     def __init__(self, output: TextIO) -> None:
@@ -72,13 +87,13 @@ class Progress:
     dataset. If the plan was far off, the corrected time is said once.
     """
 
-    def __init__(self, runs: int, seconds: float, output: TextIO = sys.stderr) -> None:
+    def __init__(self, runs: int, seconds: float, bar: Bar) -> None:
         """Starts with no pack.
 
         Args:
             runs: How many will be trained.
             seconds: That they are expected to take on one worker.
-            output: Where progress is shown.
+            bar: Shows it.
         """
         self._planned_runs = runs
         self._planned_seconds = seconds
@@ -88,7 +103,7 @@ class Progress:
         self._took: dict[int, float] = {}
         self._runs_done = 0
         self._said = False
-        self._bar = Bar(output)
+        self._bar = bar
 
     def add(self, pack: Pack, seconds: float) -> None:
         """A pack will be trained, and is expected to take so many seconds on one worker."""

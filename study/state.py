@@ -21,6 +21,7 @@ from study.planning.joining import differences
 from study.planning.work import Work
 from study.search.cohorts import Cohort, all_asked, cohorts
 from study.storage.folder import stored_records
+from study.voice import TERMINAL, Voice
 from trainables.datasets.errors import DatasetError
 from trainables.datasets.splits import Dataset
 from trainables.datasets.synthetic import AnyDataset
@@ -114,7 +115,7 @@ def read_state(config: StudyConfig, only_plan: bool = False) -> StudyState:
 
 
 def prepare_datasets(
-    config: StudyConfig, state: StudyState, runner: BackboneRunner
+    config: StudyConfig, state: StudyState, runner: BackboneRunner, voice: Voice = TERMINAL
 ) -> tuple[dict[DatasetKey, AnyDataset], list[str]]:
     """Prepares the datasets of the runs that are missing, and checks those of the recorded runs.
 
@@ -124,6 +125,7 @@ def prepare_datasets(
         config: The study.
         state: What it wants and has.
         runner: Runs frozen backbones.
+        voice: Shows how far the preparation is.
 
     Returns:
         The datasets, and warnings.
@@ -136,7 +138,7 @@ def prepare_datasets(
     others = [dataset for dataset in state.datasets if dataset not in to_train]
     cached = [dataset for dataset in others if is_prepared(dataset, config.cache)]
     try:
-        datasets, warnings = prepare([*to_train, *cached], config.cache, config.synthetic, runner)
+        datasets, warnings = prepare([*to_train, *cached], config.cache, config.synthetic, runner, voice)
         # Encoders that read the same inputs have one entry of the cache.
         for encoded in {(each.dataset, backbone_of(each.encoder)): each for each in from_cache}.values():
             loaded = datasets[encoded.key]

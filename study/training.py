@@ -24,6 +24,7 @@ from study.recording.search_log import SearchLog
 from study.search.pool import PackPool
 from study.state import StudyState
 from study.storage.checkpoints import CheckpointFolder, fingerprint
+from study.voice import TERMINAL, Voice
 from trainables.datasets.synthetic import AnyDataset
 from trainables.pack import DatasetKey, Structure
 from trainables.provenance import code_version
@@ -146,20 +147,27 @@ class ResultKeeper:
 
     Attributes:
         jobs: What Ray trains. It grows as results call for more.
+        voice: Says how it goes on.
         progress: What is shown.
         busy_seconds: How long the packs that ended took, all together.
         trained_runs: How many runs these packs had.
     """
 
     def __init__(
-        self, training: Training, recorder: Recorder, sketched_seed: int, raise_if_taken_over: Callable[[], None]
+        self,
+        training: Training,
+        recorder: Recorder,
+        sketched_seed: int,
+        raise_if_taken_over: Callable[[], None],
+        voice: Voice = TERMINAL,
     ) -> None:
         self._training = training
         self._recorder = recorder
         self._sketched_seed = sketched_seed
         self._raise_if_taken_over = raise_if_taken_over
         self.jobs: list[TrainingJob] = []
-        self.progress = Progress(training.planned_runs, training.planned_seconds)
+        self.voice = voice
+        self.progress = Progress(training.planned_runs, training.planned_seconds, voice.bar())
         self.busy_seconds = 0.0
         self.trained_runs = 0
         self._add(training.pool.packs)
@@ -213,7 +221,7 @@ def train(training: Training, keeper: ResultKeeper) -> list[str]:
         keeper.progress.close()
     seconds_each = keeper.busy_seconds / max(keeper.trained_runs, 1)
     took = duration(time.monotonic() - started)
-    print(f"Trained {keeper.trained_runs} runs in {took}, {seconds_each:.3g} s a run and worker")
+    keeper.voice.say(f"Trained {keeper.trained_runs} runs in {took}, {seconds_each:.3g} s a run and worker")
     return [f"{_pack_text(training.pool.packs[position])} failed: {message_text(why)}" for position, why in failed]
 
 

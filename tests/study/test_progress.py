@@ -9,13 +9,13 @@ from typing import TextIO
 
 import pytest
 
-from study.progress import Progress, duration
+from study.progress import Progress, TerminalBar, duration
 from tests.trainables.test_invariants import ALONE, DIGITS
 from trainables.pack import Pack
 
 
 def progress_of(packs: list[Pack], seconds: list[float], output: TextIO) -> Progress:
-    progress = Progress(sum(len(pack.members) for pack in packs), sum(seconds), output)
+    progress = Progress(sum(len(pack.members) for pack in packs), sum(seconds), TerminalBar(output))
     for pack, expected in zip(packs, seconds, strict=True):
         progress.add(pack, expected)
     return progress

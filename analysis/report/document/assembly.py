@@ -111,6 +111,12 @@ def summary(findings: Findings) -> Document:
     return _document(findings, blocks)
 
 
+def excerpt(findings: Findings) -> Document:
+    """What to do, and the verdicts on which loss performs better, each tuned: what a notebook shows of a study."""
+    tables = [Table(verdict_rows(results)) for _, results, _ in _sections(findings) if _is_headline(results)]
+    return _document(findings, [Headlines(tuple(headlines(findings))), *tables])
+
+
 def _advice_blocks(findings: Findings) -> list[Block]:
     """What to do on each dataset, and what that gains."""
     blocks: list[Block] = [Heading("What to do"), Headlines(tuple(headlines(findings)))]
