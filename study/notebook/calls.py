@@ -1,4 +1,4 @@
-"""Plans and runs a study by a call. All that takes seconds to import is imported when it is called."""
+"""Plans and runs a study by a call. What takes seconds to import, PyTorch and pandas too, is imported by the call."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analysis.masking import learn_environment
 from study.address_space import check_address_space
-from study.config.loading import ConfigError, environment, load_config
-from study.config.model import StudyConfig
 from study.errors import StudyError
-from study.notebook.result import StudyResult
-from study.notebook.speech import PythonVoice, in_python
+
+if TYPE_CHECKING:
+    from study.config.model import StudyConfig
+    from study.notebook.result import StudyResult
+    from study.notebook.speech import PythonVoice
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,9 @@ def study_config(preset: str | None = None, config: str | Path | None = None, **
         >>> study_config("demo", name="mine", datasets="digits", margins=[0.5, 1, 2], seeds=8).budget
         3
     """
+    from study.config.loading import ConfigError, environment, load_config
+    from study.notebook.speech import in_python
+
     try:
         return load_config(preset, None if config is None else Path(config), fields, environment())
     except ConfigError as error:
@@ -74,6 +77,8 @@ def plan_study(preset: str | StudyConfig | None = None, config: str | Path | Non
     Warns:
         StudyWarning: Of what makes its verdicts weak, or its training long.
     """
+    from study.notebook.speech import PythonVoice
+
     study = _study_of(preset, config, fields)
     voice = PythonVoice(sys._getframe(1))
     _hold_session(study, voice, only_plan=True)
@@ -85,7 +90,8 @@ def run_study(preset: str | StudyConfig | None = None, config: str | Path | None
 
     Again, it goes on from what is recorded: after an interrupt, or with more seeds, margins or datasets under the same
     name; ``extend=True`` adds other runs to a study. Ray is started and ended. A notebook shows a bar, a script the
-    command's lines of progress on standard error.
+    command's lines of progress on standard error. If Ray's head dies, Ray ends this process too, within a minute
+    of a warning; what is recorded stays.
 
     Args:
         preset: Name of a preset, or a `StudyConfig`, which stands alone.
@@ -103,6 +109,9 @@ def run_study(preset: str | StudyConfig | None = None, config: str | Path | None
     Warns:
         StudyWarning: Of what makes its verdicts weak, and of what failed on the way.
     """
+    from study.notebook.result import StudyResult
+    from study.notebook.speech import PythonVoice
+
     study = _study_of(preset, config, fields)
     voice = PythonVoice(sys._getframe(1))
     _hold_session(study, voice)
@@ -110,6 +119,9 @@ def run_study(preset: str | StudyConfig | None = None, config: str | Path | None
 
 
 def _study_of(preset: str | StudyConfig | None, config: str | Path | None, fields: dict[str, Any]) -> StudyConfig:
+    from study.config.loading import ConfigError
+    from study.config.model import StudyConfig
+
     if not isinstance(preset, StudyConfig):
         return study_config(preset, config, **fields)
     if config is not None or fields:
@@ -127,34 +139,28 @@ def _hold_session(config: StudyConfig, voice: PythonVoice, only_plan: bool = Fal
 
 def _end_of_session(config: StudyConfig, voice: PythonVoice, only_plan: bool) -> BaseException | None:
     """What ended a session early; None if it came to its end."""
+    from analysis.masking import learn_environment
+    from study.notebook.speech import in_python
+
     learn_environment()
     again = "what is recorded stays: mend that, and run the same call again"
     try:
-        try:
-            check_address_space()
-            from study import session
+        check_address_space()
+        from study import session
 
-            with _environment_kept():
-                session.run_study(config, only_plan, voice)
-        finally:
-            voice.close()
+        with _environment_kept():
+            session.run_study(config, only_plan, voice)
     except StudyError as error:
         why = str(error)
     except KeyboardInterrupt:
-        if not voice.ended_by:
-            return KeyboardInterrupt("stopped; the same call goes on from what is recorded")
-        why = voice.ended_by
+        return KeyboardInterrupt("stopped; the same call goes on from what is recorded")
     except MemoryError:
         why = f"there is no memory left; {again}"
     except OSError as error:
         why = f"{error}; {again}"
-    except Exception:
-        if not voice.ended_by:
-            raise
-        why = voice.ended_by
     else:
         return None
-    return StudyError(in_python(voice.ended_by or why))
+    return StudyError(in_python(why))
 
 
 @contextmanager

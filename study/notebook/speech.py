@@ -1,11 +1,9 @@
-"""How a session speaks to Python: warnings are warnings, a notebook gets a bar, and nothing ends the process."""
+"""How a session speaks to Python: warnings are warnings, and a notebook gets a bar."""
 
 from __future__ import annotations
 
-import _thread
 import re
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -27,7 +25,6 @@ class PythonVoice:
     Attributes:
         said: What the command would have printed.
         failures: What failed on the way.
-        ended_by: Why another thread has ended the session; empty if none has.
     """
 
     def __init__(self, caller: FrameType) -> None:
@@ -38,11 +35,8 @@ class PythonVoice:
         """
         self.said: list[str] = []
         self.failures: list[str] = []
-        self.ended_by = ""
         self._place = (caller.f_code.co_filename, caller.f_lineno)
         self._registry = caller.f_globals.setdefault("__warningregistry__", {})
-        self._thread = threading.current_thread()
-        self._over = threading.Lock()
 
     def say(self, text: str) -> None:
         """Keeps it."""
@@ -62,17 +56,9 @@ class PythonVoice:
         return NotebookBar() if in_notebook() else TerminalBar(sys.stderr)
 
     def end(self, text: str, last: Callable[[], None]) -> None:
-        """Interrupts the session, if it is in the main thread, the only one that can be interrupted."""
-        self.ended_by = in_python(text)
+        """Warns. A main thread that waits for Ray cannot be interrupted, and Ray ends its process after a minute."""
+        self.warn(f"{text}; if the call does not return, Ray ends this process within a minute")
         last()
-        if self._thread is not threading.main_thread():
-            self.warn(text)
-        elif self._over.acquire(blocking=False):
-            _thread.interrupt_main()
-
-    def close(self) -> None:
-        """The session is over, and must not be interrupted any more."""
-        self._over.acquire(blocking=False)
 
 
 class NotebookBar:

@@ -48,13 +48,14 @@ _RC: dict[str, Any] = {
 class StyledFigure(Figure):
     """A figure in the style of the report, wherever and in whatever format it is saved; Jupyter shows it.
 
-    In PDF its letters are TrueType, as publishers ask for; in SVG they are text.
+    In PDF its letters are TrueType, as publishers ask for; in SVG they are text. It grows where letters would be cut off.
     """
 
     def savefig(self, fname: Any, *, transparent: bool | None = None, **options: Any) -> None:
         """As matplotlib's: ``figure.savefig("forest.pdf")``."""
+        room = {"bbox_inches": "tight", "pad_inches": 0.03, **options}
         with mpl.rc_context(_RC):  # type: ignore[arg-type]
-            super().savefig(fname, transparent=transparent, **options)
+            super().savefig(fname, transparent=transparent, **room)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -126,7 +127,7 @@ def as_svg(figure: Figure, salt: str) -> str:
     """The figure as SVG text; the same figure gives the same text."""
     buffer = io.StringIO()
     with mpl.rc_context({**_RC, "svg.hashsalt": salt}):  # type: ignore[dict-item]
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", bbox_inches=None, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
 
