@@ -38,6 +38,8 @@ class ShownTable:
         """Aligned columns."""
         return terminal.table(self.table)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return fragment(Document("", "", arm_styles(self.arms), (Table(self.table),)))
 

@@ -48,7 +48,7 @@ _RC: dict[str, Any] = {
 class StyledFigure(Figure):
     """A figure in the style of the report, wherever and in whatever format it is saved; Jupyter shows it.
 
-    In PDF its letters are TrueType, as publishers ask for; in SVG they are text. It grows where letters would be cut off.
+    In PDF its letters are TrueType, as publishers ask for; in SVG they are text. It grows where they would be cut off.
     """
 
     def savefig(self, fname: Any, *, transparent: bool | None = None, **options: Any) -> None:
