@@ -17,16 +17,16 @@ from analysis import load_study
 ROOT = Path(__file__).parents[3]
 NOTEBOOK = ROOT / ".readme" / "notebook.ipynb"
 INTERRUPTED = """
-import os, signal, sys, threading, time
+import os, signal, threading, time
+from pathlib import Path
 from study import run_study
 
 def interrupt():
-    while "ray" not in sys.modules or not sys.modules["ray"].is_initialized():
+    while not list(Path("results/stopped/checkpoints").glob("*")):
         time.sleep(0.1)
-    time.sleep(1)
     os.kill(os.getpid(), signal.SIGINT)
 
-fields = {"name": "stopped", "datasets": "digits", "margins": [1], "seeds": 2}
+fields = {"name": "stopped", "datasets": "digits", "margins": [1], "seeds": 2, "checkpoint_seconds": 0.5}
 threading.Thread(target=interrupt, daemon=True).start()
 try:
     run_study("demo", **fields, epochs=5000)
