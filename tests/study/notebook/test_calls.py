@@ -21,7 +21,7 @@ from study.voice import Voice
 from tests.analysis.recorded import record_study
 from tests.analysis.studies import simulated_runs
 
-SMALL = {"name": "mine", "datasets": "digits", "margins": [0.5, 1, 2], "seeds": 8}
+SMALL: dict[str, Any] = {"name": "mine", "datasets": "digits", "margins": [0.5, 1, 2], "seeds": 8}
 Session = Callable[[StudyConfig, bool, Voice], int]
 
 
