@@ -92,5 +92,21 @@ def stopping_epoch(tag: str) -> int:
     return int(stopped[1]) if stopped else 0
 
 
+# Tags of a run of a search: how many settings its search has tried once the round of this one is complete, and how many
+# of them are then trained to their last epoch. None has what is trained beside a search's budget, or older than these.
+ROUND_TAGS = ("round_settings", "round_whole")
+
+
+def count_of_round(tag: str) -> int:
+    """The number that a tag of `ROUND_TAGS` holds.
+
+    Raises:
+        ValueError: If it is no whole number of up to nine digits.
+    """
+    if re.fullmatch(r"0|[1-9][0-9]{0,8}", tag) is None:
+        raise ValueError("no whole number of up to nine digits")
+    return int(tag)
+
+
 # Data with another digest are another dataset, even under the same name.
 FIXED = (*with_role("fixed"), "data_digest")

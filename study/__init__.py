@@ -18,7 +18,7 @@ Reading order:
     `data`, `storage`, `config`: datasets, the study's folder, and what a user may ask for.
 
 Imports go one way: run, notebook > session > training > state, cluster, recording > planning > data > config; state and
-recording > storage. Every module may import `errors` and `progress`, and `voice` where it speaks.
+recording > storage. Every module may import `errors` and `progress`, and `output` where it speaks.
 """
 
 from __future__ import annotations

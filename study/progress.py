@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import defaultdict
 from operator import mul
-from typing import Protocol, TextIO
+from typing import NamedTuple, Protocol, TextIO
 
 from trainables.pack import DatasetKey, Pack
 
@@ -40,13 +41,14 @@ class TerminalBar:
         self._started = time.monotonic()
         self._last_shown = self._started
 
-    def show(self, fraction: float, text: str, force: bool = False) -> None:
+    def show(self, fraction: float, text: str, force: bool = False, more: str = "") -> None:
         """Shows how much is done and how long the rest will take.
 
         Args:
             fraction: How much is done, from 0 to 1.
             text: Shown beside it.
             force: Show it even if the last one was shown a moment ago.
+            more: Shown behind it.
         """
         now = time.monotonic()
         if not force and now - self._last_shown < (0.2 if self._terminal else LINE_SECONDS):
@@ -54,7 +56,7 @@ class TerminalBar:
         self._last_shown = now
         elapsed = self.elapsed()
         left = f"  about {duration(elapsed * (1 - fraction) / fraction)} left" if 0 < fraction < 1 else ""
-        line = f"{text}  {fraction:4.0%}  {duration(elapsed)} elapsed{left}"
+        line = f"{text}  {fraction:4.0%}  {duration(elapsed)} elapsed{left}{more}"
         if self._terminal:
             filled = round(28 * fraction)
             self._write(f"\r  [{'#' * filled}{'.' * (28 - filled)}] {line}\x1b[K")
@@ -80,20 +82,38 @@ class TerminalBar:
             self._output.flush()
 
 
+class Counts(NamedTuple):
+    """What is done, and what trains.
+
+    Attributes:
+        runs: How many are trained.
+        planned_runs: How many there will be in all, as far as is known.
+        packs: How many are trained.
+        running: How many packs are in training.
+    """
+
+    runs: int
+    planned_runs: int
+    packs: int
+    running: int
+
+
 class Progress:
     """Follows the packs in training, and shows how long the rest will take.
 
     A pack counts by the seconds that it is expected to take. Packs that end correct this for the others of their
-    dataset. If the plan was far off, the corrected time is said once.
+    dataset. If the plan was far off, the corrected time is said once. Where a clock ends the training, it shows the
+    share of that time that is over, unless less is left to train.
     """
 
-    def __init__(self, runs: int, seconds: float, bar: Bar) -> None:
+    def __init__(self, runs: int, seconds: float, bar: Bar, limit: float = math.inf) -> None:
         """Starts with no pack.
 
         Args:
             runs: How many will be trained.
             seconds: That they are expected to take on one worker.
             bar: Shows it.
+            limit: After how many seconds the training ends, whatever is left.
         """
         self._planned_runs = runs
         self._planned_seconds = seconds
@@ -101,8 +121,10 @@ class Progress:
         self._expected: list[float] = []
         self._reached: list[float] = []  # the share of each pack that is trained
         self._took: dict[int, float] = {}
+        self._running: set[int] = set()
         self._runs_done = 0
-        self._said = False
+        self._limit = max(limit, 1e-9)
+        self._said = math.isfinite(limit)  # then the plan is to use that time
         self._bar = bar
 
     def add(self, pack: Pack, seconds: float) -> None:
@@ -113,6 +135,7 @@ class Progress:
 
     def reached(self, position: int, epoch: int) -> None:
         """A pack has reached an epoch."""
+        self._running.add(position)
         share = epoch / self._packs[position].structure.last_epoch
         self._reached[position] = max(self._reached[position], share)
         self._show()
@@ -120,6 +143,7 @@ class Progress:
     def finished(self, position: int, seconds: float) -> None:
         """A pack has ended, after so many seconds of one worker."""
         self._reached[position], self._took[position] = 1.0, seconds
+        self._running.discard(position)
         self._runs_done += len(self._packs[position].members)
         self._say_if_far_off()
         self._show(force=self._runs_done == self._runs())
@@ -128,11 +152,26 @@ class Progress:
         """Ends the line."""
         self._bar.close()
 
+    def say(self, text: str) -> None:
+        """Shows a line of its own."""
+        self._bar.say(text)
+
+    @property
+    def counts(self) -> Counts:
+        """What is done, and what trains."""
+        return Counts(self._runs_done, self._runs(), len(self._took), len(self._running))
+
+    def seconds_left(self) -> float | None:
+        """How long the rest will take; None if that cannot be said yet."""
+        fraction = self.fraction()
+        return self._bar.elapsed() * (1 - fraction) / fraction if fraction > 0 else None
+
     def fraction(self) -> float:
         """How much of the work is done, from 0 to 1, as the packs that ended let expect."""
         expected, later = self._corrected()
         total = sum(expected) + later
-        return sum(map(mul, expected, self._reached)) / total if total else 1.0
+        trained = sum(map(mul, expected, self._reached)) / total if total else 1.0
+        return max(trained, min(self._bar.elapsed() / self._limit, 1.0))
 
     def _corrected(self) -> tuple[list[float], float]:
         """The seconds of each pack, and of packs to come: what it took, or is expected in view of those that ended."""
@@ -171,7 +210,11 @@ class Progress:
         return max(self._planned_runs, sum(len(pack.members) for pack in self._packs))
 
     def _show(self, force: bool = False) -> None:
-        self._bar.show(self.fraction(), f"{self._runs_done}/{self._runs()} runs", force)
+        runs, planned, packs, running = self.counts
+        of_all = "" if math.isfinite(self._limit) else f"/{planned}"
+        speed = f"  {60 * runs / self._bar.elapsed():.0f} runs a minute" if runs and self._bar.elapsed() > 1 else ""
+        more = f"{speed}  {packs} packs done, {running} running"
+        self._bar.show(self.fraction(), f"{runs}{of_all} runs", force, more)
 
 
 def duration(seconds: float) -> str:

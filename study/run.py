@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
@@ -19,15 +20,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0; 1 if runs failed; 2 if the study could not start or go on; 130 or 143 if it was stopped by Ctrl-C or SIGTERM.
     """
+    started = time.monotonic()
     with contextlib.ExitStack() as guard:
-        return _guarded(arguments, guard)
+        return _guarded(arguments, guard, started)
 
 
-def _guarded(arguments: Sequence[str] | None, guard: contextlib.ExitStack) -> int:
+def _guarded(arguments: Sequence[str] | None, guard: contextlib.ExitStack, started: float) -> int:
     terminated = threading.Event()
     try:
         with _sigterm_as_ctrl_c(terminated):
-            status = _run(arguments, guard)
+            status = _run(arguments, guard, started)
         # Where Ray's processes got the signal too, their deaths may have come first, and taken its place.
         return _stopped(143) if terminated.is_set() else status
     except StudyError as error:
@@ -43,7 +45,7 @@ def _guarded(arguments: Sequence[str] | None, guard: contextlib.ExitStack) -> in
         return _fail(f"{error}; what is recorded stays: mend that, and run the same command again")
 
 
-def _run(arguments: Sequence[str] | None, guard: contextlib.ExitStack) -> int:
+def _run(arguments: Sequence[str] | None, guard: contextlib.ExitStack, started: float) -> int:
     check_address_space()
     # What takes seconds to import is imported when all that can be said before is said.
     from analysis.masking import guarded_output
@@ -58,7 +60,7 @@ def _run(arguments: Sequence[str] | None, guard: contextlib.ExitStack) -> int:
         raise StudyError(str(error)) from None
     from study.session import run_study
 
-    status = run_study(config, only_plan)
+    status = run_study(config, only_plan, started)
     sys.stdout.flush()
     return status
 
@@ -91,7 +93,7 @@ def _fail(error: object) -> int:
     return 2
 
 
-def _leave(status: int) -> NoReturn:
+def leave(status: int) -> NoReturn:
     """Ends the process at once. All files are written, and unloading torch, Ray and MLflow would take seconds."""
     with contextlib.suppress(OSError, ValueError):  # the reader of the output has ended
         sys.stderr.flush()
@@ -99,4 +101,4 @@ def _leave(status: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _leave(main())
+    leave(main())

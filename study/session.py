@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,7 @@ from ray.tune import TuneError
 from upath import UPath
 
 from analysis.plain_text import message_text
-from analysis.report.build import build_report
+from analysis.report.build import Study, report_on, understand
 from analysis.report.files import report_folder
 from analysis.store.files import study_folder
 from analysis.store.loading import StudyNotFoundError
@@ -27,11 +28,15 @@ from study.config.model import StudyConfig
 from study.data.preparation import BackboneRunner, fault_text, run_here
 from study.errors import StudyError
 from study.machine import CORES, local_device
+from study.output.voice import TERMINAL, Voice
 from study.planning.estimate import Estimate, estimate
 from study.planning.packing import PACKS_PER_GPU
 from study.planning.ranges import range_warnings
 from study.planning.wording import length_warnings, plan_lines, power_warnings
-from study.recording.mlflow_connection import browse_hint, connect_mlflow, is_new_database, sync_hint
+from study.recording.browsing.addresses import browse_text
+from study.recording.browsing.browse import write_browsing
+from study.recording.browsing.views import View
+from study.recording.mlflow_connection import connect_mlflow, is_new_database, sync_hint
 from study.recording.mlflow_sink import TrackingError, TrackingSink
 from study.recording.recorder import Recorder
 from study.recording.report_artifacts import RefusedAddressError
@@ -41,16 +46,18 @@ from study.storage.errors import storage_errors
 from study.storage.folder import check_storage, clear_half_made
 from study.storage.lock import LockedError, only_session
 from study.training import ResultKeeper, plan_packs, plan_training, train
-from study.voice import TERMINAL, Voice
 from trainables.datasets.errors import DatasetError
 
 
-def run_study(config: StudyConfig, only_plan: bool = False, voice: Voice = TERMINAL) -> int:
+def run_study(
+    config: StudyConfig, only_plan: bool = False, started: float | None = None, voice: Voice = TERMINAL
+) -> int:
     """Plans, trains what is missing, records it and reports.
 
     Args:
         config: The study.
         only_plan: Whether to plan alone.
+        started: When the command did, by `time.monotonic`; now if not given. `hours` count from there.
         voice: Says how it goes on.
 
     Returns:
@@ -61,11 +68,12 @@ def run_study(config: StudyConfig, only_plan: bool = False, voice: Voice = TERMI
     """
     if only_plan:
         return _plan_only(config, voice)
+    started = time.monotonic() if started is None else started
     folder = study_folder(config.storage, config.name)
     check_storage(folder)
     with _storage_errors_in_words(config, folder), only_session(folder) as raise_if_taken_over:
         clear_half_made(folder)
-        return _run_session(config, raise_if_taken_over, voice)
+        return _run_session(config, started, raise_if_taken_over, voice)
 
 
 def _plan_only(config: StudyConfig, voice: Voice) -> int:
@@ -92,7 +100,7 @@ def _storage_errors_in_words(config: StudyConfig, folder: UPath) -> Iterator[Non
         raise StudyError(f"{error}; what is recorded stays: {remedy} the same command again") from None
 
 
-def _run_session(config: StudyConfig, raise_if_taken_over: Callable[[], None], voice: Voice) -> int:
+def _run_session(config: StudyConfig, started: float, raise_if_taken_over: Callable[[], None], voice: Voice) -> int:
     state = read_state(config)
     estimates = _show_plan(config, state, voice)
     failures: list[str] = []
@@ -119,7 +127,7 @@ def _run_session(config: StudyConfig, raise_if_taken_over: Callable[[], None], v
         if state.is_complete:
             voice.say("Nothing to train: every run is recorded.")
         else:
-            training = plan_training(config, state, estimates, datasets, gpus_per_pack, searches)
+            training = plan_training(config, state, estimates, datasets, gpus_per_pack, searches, started)
             keeper = ResultKeeper(training, recorder, config.seeds[0], raise_if_taken_over, voice)
             failures = train(training, keeper)
         searches.write()
@@ -151,7 +159,8 @@ def _show_plan(config: StudyConfig, state: StudyState, voice: Voice) -> list[Est
     _warn(state.warnings, voice)
     _warn(power_warnings(config, len(state.datasets)), voice)
     _warn(range_warnings(config, recorded=bool(state.done)), voice)
-    _warn(length_warnings(estimates, len(packs), workers, gpu), voice)
+    if config.hours is None:
+        _warn(length_warnings(estimates, len(packs), workers, gpu), voice)
     return estimates
 
 
@@ -198,28 +207,36 @@ def _backbone_runner(gpus_per_pack: float) -> BackboneRunner:
     return partial(run_on_cluster, gpus=gpus_per_pack)
 
 
-def _build_report(config: StudyConfig) -> str:
+def _build_report(config: StudyConfig) -> tuple[str, Study]:
+    """What a terminal shows of the report, and what it says."""
     with storage_errors(config.storage, unchanged=(StudyNotFoundError, ValueError)):
-        return build_report(config.name, config.storage, rope=config.rope)
+        study = understand(config.name, config.storage, rope=config.rope)
+        return report_on(study, config.storage), study
 
 
-def _show_report(config: StudyConfig, building: Future[str], sink: TrackingSink | None, voice: Voice) -> list[str]:
-    """Shows the report and logs it to MLflow; returns a line about what failed."""
+def _show_report(
+    config: StudyConfig, building: Future[tuple[str, Study]], sink: TrackingSink | None, voice: Voice
+) -> list[str]:
+    """Shows the report and where to browse, and logs it to MLflow; returns a line about each thing that failed."""
     try:
-        text = building.result()
+        text, study = building.result()
     except StudyNotFoundError as error:
         voice.say(f"No report: {error}")
         return []
     except ValueError as error:
         return [f"no report could be made: {error}"]
     voice.say(f"\n{text}")
-    voice.say(f"Browse   {browse_hint(config.mlflow_uri, config.name)}")
     if sink is None:
+        voice.say(browse_text(config.mlflow_uri, config.name))
         return []
+    views: list[View] = []
+    failures = []
     try:
+        views = write_browsing(sink, study)
         sink.log_report(report_folder(config.storage, config.name))
     except RefusedAddressError as error:
         voice.warn(f"the report is not in MLflow: {error}")
     except TrackingError as error:
-        return [f"the report is not in MLflow ({error}); {sync_hint(config)} logs it"]
-    return []
+        failures = [f"the report is not in MLflow ({error}); {sync_hint(config)} logs it"]
+    voice.say(browse_text(config.mlflow_uri, config.name, sink.experiment, views))
+    return failures

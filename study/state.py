@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.parameters import ROUND_TAGS, count_of_round
 from analysis.plain_text import message_text, name_text
 from analysis.store.files import study_folder
 from analysis.store.mlflow_client import reason
@@ -16,12 +17,12 @@ from study.data.cached_inputs import check_cached_inputs
 from study.data.preparation import BackboneRunner, fault_text, is_prepared, prepare
 from study.data.sources import DatasetsError, EncodedDataset, find_datasets
 from study.errors import StudyError
+from study.output.voice import TERMINAL, Voice
 from study.planning.grid import Run, older_keys
 from study.planning.joining import differences
 from study.planning.work import Work
 from study.search.cohorts import Cohort, all_asked, cohorts
 from study.storage.folder import stored_records
-from study.voice import TERMINAL, Voice
 from trainables.datasets.errors import DatasetError
 from trainables.datasets.splits import Dataset
 from trainables.datasets.synthetic import AnyDataset
@@ -109,7 +110,7 @@ def read_state(config: StudyConfig, only_plan: bool = False) -> StudyState:
         )
     done = recorded & {run.key for run in runs}
     if len(done) < len(runs) and not warnings:  # a dataset that is not here may be recorded
-        _check_name(config, runs, records)
+        _check_name(config, [*runs, *_asked_at_once(config, datasets, scores, runs, records)], records)
     warnings += [*broken, *_version_warnings(records, done)]
     return StudyState(datasets, asking, scores, runs, done, records, warnings)
 
@@ -155,6 +156,21 @@ def prepare_datasets(
     ]
     _check_recorded_data(state, datasets)
     return datasets, [*warnings, *_other_inputs(state, datasets)]
+
+
+def _asked_at_once(
+    config: StudyConfig,
+    datasets: list[EncodedDataset],
+    scores: dict[str, float],
+    runs: list[Run],
+    records: list[PackRecord],
+) -> list[Run]:
+    """What searches by the clock will ask for, of what they were asked for without one and may have recorded."""
+    if config.hours is None or scores.keys() <= {run.key for run in runs}:
+        return []
+    ends = [count_of_round(run.tags.get(ROUND_TAGS[0], "0")) for record in records for run in record.runs]
+    whole = config.model_copy(update={"hours": None, "settings": min(max(ends, default=0), config.budget)})
+    return all_asked(cohorts(whole, datasets), scores) if whole.settings else []
 
 
 def _check_name(config: StudyConfig, runs: list[Run], records: list[PackRecord]) -> None:

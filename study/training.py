@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from optuna.trial import FrozenTrial
 
 from analysis.plain_text import message_text, name_text
 from analysis.store.files import study_folder
@@ -14,17 +17,21 @@ from study.cluster.scheduling import train_packs
 from study.cluster.trials import OtherVersionError
 from study.config.model import StudyConfig
 from study.errors import StudyError
+from study.output.voice import TERMINAL, Voice
 from study.planning.estimate import Estimate
 from study.planning.grid import Run
+from study.planning.leaders import Leaders
 from study.planning.packing import PlannedPack, make_packs, pack_limits
+from study.planning.wording import time_is_up_lines
 from study.progress import Progress, duration
 from study.recording.pack_record import Provenance, make_record
 from study.recording.recorder import Recorder
 from study.recording.search_log import SearchLog
+from study.recording.telling import Telling
 from study.search.pool import PackPool
 from study.state import StudyState
 from study.storage.checkpoints import CheckpointFolder, fingerprint
-from study.voice import TERMINAL, Voice
+from study.storage.standing import StandingFile
 from trainables.datasets.synthetic import AnyDataset
 from trainables.pack import DatasetKey, Structure
 from trainables.provenance import code_version
@@ -46,6 +53,9 @@ class Training:
         planned_seconds: Of all that the session will train, on one worker.
         planned_runs: How many runs that is.
         search: How their settings are chosen.
+        deadline: When it is stopped, by `time.monotonic`; never if that is infinite.
+        standing: Where it is written how far the training is; nowhere if None.
+        leaders: Who leads, among the runs that are recorded.
     """
 
     pool: PackPool
@@ -57,6 +67,9 @@ class Training:
     planned_seconds: float
     planned_runs: int
     search: str = "grid"
+    deadline: float = math.inf
+    standing: StandingFile | None = None
+    leaders: Leaders = field(default_factory=Leaders)
 
     def dataset(self, planned: PlannedPack) -> AnyDataset:
         """The dataset that a pack is trained on."""
@@ -85,7 +98,7 @@ def plan_packs(config: StudyConfig, state: StudyState, workers: int) -> list[Pla
         state: What it wants and has.
         workers: How many packs train at once.
     """
-    return _packer(config, state, workers, run_seconds(()))(state.missing)
+    return _pool(config, state, _packer(config, state, workers, run_seconds(()))).packs
 
 
 def run_seconds(estimates: Iterable[Estimate]) -> Callable[[Structure], float]:
@@ -100,15 +113,24 @@ def run_seconds(estimates: Iterable[Estimate]) -> Callable[[Structure], float]:
 
 
 def _packer(
-    config: StudyConfig, state: StudyState, workers: int, seconds: Callable[[Structure], float]
-) -> Callable[..., list[PlannedPack]]:
+    config: StudyConfig,
+    state: StudyState,
+    workers: int,
+    seconds: Callable[[Structure], float],
+    interrupted: Sequence[Sequence[str]] = (),
+) -> Callable[[Sequence[Run]], list[PlannedPack]]:
     """Makes packs of runs, those of interrupted packs first."""
     limits = pack_limits(config, state.datasets)
+    return lambda runs: make_packs(runs, config.pack_size, workers, limits, seconds, interrupted)
 
-    def pack(runs: Sequence[Run], interrupted: Iterable[Sequence[str]] = ()) -> list[PlannedPack]:
-        return make_packs(runs, config.pack_size, workers, limits, seconds, interrupted)
 
-    return pack
+def _pool(
+    config: StudyConfig,
+    state: StudyState,
+    pack: Callable[[Sequence[Run]], list[PlannedPack]],
+    moved: Callable[[dict[str, list[FrozenTrial]]], None] = lambda trials: None,
+) -> PackPool:
+    return PackPool(state.cohorts, state.scores, pack, moved, in_rounds=config.hours is not None)
 
 
 def plan_training(
@@ -118,6 +140,7 @@ def plan_training(
     datasets: Mapping[DatasetKey, AnyDataset],
     gpus_per_pack: float,
     searches: SearchLog,
+    started: float,
 ) -> Training:
     """Plans the training for the workers of the connected cluster. Snapshots that are of no use are removed.
 
@@ -128,18 +151,28 @@ def plan_training(
         datasets: The prepared datasets.
         gpus_per_pack: The fraction of a GPU that each pack takes; zero for CPUs.
         searches: Where searches are written down as they go on.
+        started: When the command did, by `time.monotonic`.
     """
     version = code_version()
     folder = study_folder(config.storage, config.name)
     snapshots = CheckpointFolder(folder / "checkpoints", config.checkpoint_seconds)
     snapshots.clear(version, state.done)
     seconds_of = run_seconds(estimates)
-    pack = _packer(config, state, count_workers(gpus_per_pack), seconds_of)
-    packs = pack(state.missing, snapshots.interrupted_packs(version))
-    pool = PackPool(packs, state.cohorts, state.scores, pack, searches.add)
+    interrupted = snapshots.interrupted_packs(version)
+    pack = _packer(config, state, count_workers(gpus_per_pack), seconds_of, interrupted)
+    pool = _pool(config, state, pack, searches.add)
     left = state.work_left
     seconds, runs = sum(seconds_of(work.structure) * work.runs for work in left), sum(work.runs for work in left)
-    return Training(pool, datasets, snapshots, gpus_per_pack, version, seconds_of, seconds, runs, config.search)
+    deadline = math.inf if config.hours is None else started + 3600 * config.hours
+    leaders = Leaders()
+    leaders.add(state.runs, state.scores)
+    return Training(
+        *(pool, datasets, snapshots, gpus_per_pack, version, seconds_of, seconds, runs),
+        search=config.search,
+        deadline=deadline,
+        standing=StandingFile(folder),
+        leaders=leaders,
+    )
 
 
 class ResultKeeper:
@@ -167,7 +200,9 @@ class ResultKeeper:
         self._raise_if_taken_over = raise_if_taken_over
         self.jobs: list[TrainingJob] = []
         self.voice = voice
-        self.progress = Progress(training.planned_runs, training.planned_seconds, voice.bar())
+        left = training.deadline - time.monotonic()
+        self.progress = Progress(training.planned_runs, training.planned_seconds, voice.bar(), limit=left)
+        self._telling = Telling(self.progress, training.leaders, training.standing)
         self.busy_seconds = 0.0
         self.trained_runs = 0
         self._add(training.pool.packs)
@@ -175,7 +210,7 @@ class ResultKeeper:
     def on_epoch(self, position: int, epoch: int) -> None:
         """Shows the progress of a pack."""
         self._raise_if_taken_over()
-        self.progress.reached(position, epoch)
+        self._telling.reached(position, epoch)
 
     def on_result(self, position: int, history: History, seconds: float, device: str) -> None:
         """Records the result of a pack."""
@@ -192,12 +227,21 @@ class ResultKeeper:
         record = make_record(planned, history, seconds, provenance, self._sketched_seed)
         self._recorder.add(record)
         training.snapshots.remove(planned.name)
-        self._add(training.pool.ended(position, record_scores(record)))
-        self.progress.finished(position, seconds)
+        scores = record_scores(record)
+        self._add(training.pool.ended(position, scores))
+        self._telling.finished(position, seconds, planned.runs, scores)
+
+    def on_trouble(self, position: int, what: str) -> None:
+        """Says at once what went wrong with a pack."""
+        self._telling.trouble(f"{_pack_text(self._training.pool.packs[position])} {message_text(what)}")
 
     def on_failure(self, position: int) -> None:
         """Goes on without the result of a pack."""
         self._add(self._training.pool.failed(position))
+
+    def ended(self) -> None:
+        """All packs have ended."""
+        self._telling.ended()
 
     def _add(self, packs: Iterable[PlannedPack]) -> None:
         for planned in packs:
@@ -214,14 +258,19 @@ def train(training: Training, keeper: ResultKeeper) -> list[str]:
     """
     started = time.monotonic()
     try:
-        failed = train_packs(keeper.jobs, training.datasets, training.snapshots, training.gpus_per_pack, keeper)
+        failed = train_packs(
+            keeper.jobs, training.datasets, training.snapshots, training.gpus_per_pack, keeper, training.deadline
+        )
     except OtherVersionError as error:
         raise StudyError(f"--address: {message_text(error)}") from None
     finally:
         keeper.progress.close()
+    keeper.ended()
     seconds_each = keeper.busy_seconds / max(keeper.trained_runs, 1)
     took = duration(time.monotonic() - started)
     keeper.voice.say(f"Trained {keeper.trained_runs} runs in {took}, {seconds_each:.3g} s a run and worker")
+    if time.monotonic() >= training.deadline and not training.pool.is_done:
+        keeper.voice.say("\n".join(time_is_up_lines(training.pool.tried(), keeper.trained_runs)))
     return [f"{_pack_text(training.pool.packs[position])} failed: {message_text(why)}" for position, why in failed]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
@@ -12,15 +12,16 @@ from analysis.comparison.arms import ArmPair, arm_pairs
 from analysis.comparison.budget import BudgetCurve, budget_curve
 from analysis.comparison.edges import Edge, find_edges
 from analysis.comparison.pairing import (
-    DEFAULT_SETTING,
+    OPEN,
     Seed,
     balanced_grid,
     by_dataset,
     has_repeats,
+    is_default,
     seeds_of,
     usual_value,
 )
-from analysis.comparison.settings import exchangeable, is_drawn, whole_runs
+from analysis.comparison.settings import exchangeable, in_equal_rounds, is_drawn, whole_runs
 from analysis.comparison.tuning import Tuned, tune
 from analysis.metrics import METRICS, Metric, score_of
 from analysis.parameters import ARM
@@ -34,12 +35,13 @@ class Comparison:
         dataset: Its name, as `by_dataset` gives it.
         arms: What is compared.
         runs: The runs of both arms that were trained to their last epoch. Verdicts and figures read these alone.
-        tried: All runs of both arms: those that halving stopped as well.
+        tried: All runs of both arms that are read: those that halving stopped as well.
         seeds: The seeds that there should be, whether or not `runs` has them all.
         tuned: What tuning chose among `runs`.
         study_arms: All arms of the study, in alphabetical order.
         edges: Where the range of a hyperparameter may be too narrow.
         metrics: What the arms are compared on, each with its region of practical equivalence.
+        aside: The runs of rounds that not all seeds have completed (`in_equal_rounds`), which enter nothing here.
     """
 
     dataset: str
@@ -51,6 +53,7 @@ class Comparison:
     study_arms: tuple[str, ...]
     edges: tuple[Edge, ...] = ()
     metrics: tuple[Metric, ...] = METRICS
+    aside: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def label(self) -> str:
@@ -95,13 +98,12 @@ class Comparison:
         Of what it leaves open, the usual batch size and the like, else the largest, and the largest number of epochs;
         if possible those that both arms have.
         """
-        runs = self.runs
-        for name, value in DEFAULT_SETTING._asdict().items():
-            wanted = value
-            if value is None and len(runs):
-                first, second = (set(runs.loc[runs[ARM] == arm, name]) for arm in self.arms)
-                wanted = usual_value(name, first & second or first | second)
-            runs = runs[runs[name] == wanted]
+        runs: pd.DataFrame = self.runs[is_default(self.runs)]
+        for name in OPEN:
+            if runs.empty:
+                break
+            first, second = (set(runs.loc[runs[ARM] == arm, name]) for arm in self.arms)
+            runs = runs[runs[name] == usual_value(name, first & second or first | second)]
         return runs
 
     def rises(self, arm: str) -> str | None:
@@ -142,11 +144,22 @@ def comparisons_of(datasets: Mapping[str, pd.DataFrame], metrics: tuple[Metric, 
     compared = []
     for dataset, rows in datasets.items():
         for arms in pairs:
-            tried = rows[rows[ARM].isin(arms)]
+            recorded = rows[rows[ARM].isin(arms)]
+            read = in_equal_rounds(recorded, arms)
+            tried, aside = recorded[read], recorded[~read]
             whole = whole_runs(tried)
             if set(arms) <= set(whole[ARM]):
-                tuned = tune(tried, arms)
+                tuned = _tuned(tried, arms, bool(len(aside)))
                 edges = () if tuned.budget is None else tuple(find_edges(tried, arms, tuned.budget))
-                seeds = tuple(seeds_of(tried))
-                compared.append(Comparison(dataset, arms, whole, tried, seeds, tuned, study_arms, edges, metrics))
+                seeds = tuple(seeds_of(recorded))
+                compared.append(
+                    Comparison(dataset, arms, whole, tried, seeds, tuned, study_arms, edges, metrics, aside)
+                )
     return compared
+
+
+def _tuned(tried: pd.DataFrame, arms: ArmPair, some_are_aside: bool) -> Tuned:
+    """What tuning chose. The default setting that a search trains beside its budget is no choice by itself."""
+    if some_are_aside and bool((is_default(tried) & is_drawn(tried)).all()):
+        return Tuned(tried.iloc[:0], None, "no seed has completed a round of settings of both losses", drawn=True)
+    return tune(tried, arms)

@@ -13,12 +13,12 @@ import pandas as pd
 
 from analysis.comparison.arms import ArmPair
 from analysis.metrics import Metric
-from analysis.parameters import ARM, CONDITION, FIXED, GRID, OWN_SCALE, Value, value_text
+from analysis.parameters import ARM, CONDITION, FIXED, GRID, OWN_SCALE, ROUND_TAGS, Value, value_text
 
 FLOOR = 1e-12  # smaller values count as this before the logarithm: a collapsed embedding has a variance of zero
 
 # What tables lack that are older than these columns.
-_OLDER: dict[str, str | float] = {"search": GRID, "stopped_at": 0, "weight_decay": 0.0}
+_OLDER: dict[str, str | float] = {"search": GRID, "stopped_at": 0, "weight_decay": 0.0, **dict.fromkeys(ROUND_TAGS, 0)}
 
 Floats = npt.NDArray[np.float64]
 Seed = int | str
@@ -59,6 +59,7 @@ def value_words(name: str, value: Value) -> str:
 # What a loss is run with where nothing is tuned, for any number of epochs. It is also the setting of arXiv 2510.02161,
 # section 4. Where several were tried of what it leaves open, these are usual.
 DEFAULT_SETTING = Condition("all", 1.0, 1e-3)
+OPEN = tuple(name for name, value in DEFAULT_SETTING._asdict().items() if value is None)
 USUAL: dict[str, Any] = {"weight_decay": 0.0, "batch_size": 64, "embedding_dim": 128, "normalize": False}
 
 
@@ -132,6 +133,13 @@ def _label_columns(rows: pd.DataFrame, varying: list[str]) -> list[str]:
 def seeds_of(rows: pd.DataFrame) -> list[Seed]:
     """The seeds of some runs, in the order in which they come first."""
     return list(rows["seed"].unique().tolist())
+
+
+def is_default(rows: pd.DataFrame) -> pd.Series:
+    """(runs,) whether a run has the `DEFAULT_SETTING`, whatever that leaves open."""
+    wanted = {name: value for name, value in DEFAULT_SETTING._asdict().items() if value is not None}
+    found: pd.Series = rows[list(wanted)].eq(pd.Series(wanted)).all(axis=1)
+    return found
 
 
 def has_repeats(rows: pd.DataFrame) -> bool:

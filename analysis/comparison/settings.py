@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.comparison.arms import ArmPair
-from analysis.comparison.pairing import Seed, row_tuples
+from analysis.comparison.pairing import Seed, is_default, row_tuples
 from analysis.parameters import ARM, CONDITION, GRID
 
 _EPOCHS = CONDITION.index("epochs")
@@ -41,6 +41,61 @@ def longest_runs(rows: pd.DataFrame) -> pd.DataFrame:
 def halves(rows: pd.DataFrame) -> bool:
     """Whether any run was stopped."""
     return bool((rows["stopped_at"] > 0).any())
+
+
+def in_equal_rounds(rows: pd.DataFrame, arms: ArmPair) -> npt.NDArray[np.bool_]:
+    """(runs,) whether a run is of a round that is read.
+
+    Searches go on in rounds, and time may end them in the middle of one. A seed has completed a round once all of its
+    settings are there, of both arms, diverged ones included, with as many trained to the last epoch as halving lets go
+    on. Read is all up to the last round that every seed has completed which has completed the one before, the first at
+    least, if a seed has completed that. A seed that is further behind lacks runs as it would anywhere. Which rounds
+    these are depends on which runs there are, never on their results. Runs that bear no round are read, like one that
+    is complete.
+
+    Args:
+        rows: Runs of one dataset, both arms, stopped ones included.
+        arms: Which ones.
+    """
+    read = np.ones(len(rows), dtype=bool)
+    if not (rows["round_settings"] > 0).any():
+        return read
+    rows = rows.reset_index(drop=True)
+    # A setting belongs to the round in which it was asked for first.
+    ends = rows.groupby(_OF_SEED)["round_settings"].transform("min")
+    for _, own in rows.groupby("epochs"):
+        read[own.index] = ends[own.index] <= _last_equal(own.assign(end=ends[own.index]), arms)
+    return read
+
+
+def _last_equal(rows: pd.DataFrame, arms: ArmPair) -> int:
+    """How many settings a search has tried after the last round that is read; 0 where no seed has completed one.
+
+    Args:
+        rows: Runs of one number of epochs, with a column ``end``: how many settings there are after their round.
+        arms: Both arms.
+    """
+    beside = is_default(rows) & (rows["round_settings"] == 0)  # what a search trains beside its budget
+    drawn = rows[(rows["search"] != GRID) & ~beside]
+    wanted = drawn.groupby("round_settings")["round_whole"].max()
+    settings, whole = wanted.index.to_numpy(), wanted.to_numpy()
+    completed: dict[Any, int] = {}
+    for seed_and_arm, own in drawn.groupby(["seed", ARM]):
+        tried, finished = (
+            np.array([np.count_nonzero(each <= end) for end in settings])
+            for each in (_first_ends(own), _first_ends(whole_runs(own)))
+        )
+        completed[seed_and_arm] = int(np.cumprod((tried >= settings) & (finished >= whole)).sum())
+    counts = [min(completed.get((seed, arm), 0) for arm in arms) for seed in rows["seed"].unique()]
+    if not any(counts):
+        return 0
+    last = min(count for count in counts if count >= max(counts) - 1)
+    return int(settings[max(last, 1) - 1])
+
+
+def _first_ends(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """(settings,) the column ``end`` of each setting of one seed and arm."""
+    return rows.drop_duplicates(list(CONDITION))["end"].to_numpy(np.int64)
 
 
 def is_drawn(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
@@ -122,7 +177,7 @@ def search_text(rows: pd.DataFrame) -> str:
     """
     tried, finished = (sum(settings_by_epochs(own).values()) for own in (rows, whole_runs(rows)))
     kinds = " and ".join("a grid" if name == GRID else str(name) for name in sorted(rows["search"].unique()))
-    text = f"{tried} settings a seed by {kinds}"
+    text = f"{tried} setting{'s' * (tried != 1)} a seed by {kinds}"
     if not halves(rows):
         return text
     ended = longest_runs(rows)

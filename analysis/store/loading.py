@@ -64,11 +64,13 @@ def load_study(name: str, storage: str | Folder = "results", tracking_uri: str |
     Returns:
         One row a run, in order of key: ``key``, the parameters (`analysis.parameters.PARAMETERS`), ``diverged`` (bool),
         ``stopped_at`` (the epoch at which successive halving stopped it; 0 for a run that was trained to its last
-        epoch, and only such runs have test metrics), the tags ``search`` (how its setting was chosen: ``"grid"``,
-        ``"random"``, ``"sobol"`` or ``"tpe"``), ``pack``, ``code_version``, ``data_digest``, ``inputs_digest`` (empty
-        where `data_digest` determines the very inputs), ``device`` and ``test_part`` (``"shared"`` if all seeds have
-        one test part, ``"drawn"`` if each draws its own; ``"unknown"`` in older records, as the device may be), and a
-        column for each metric with its last value, if that is finite.
+        epoch, and only such runs have test metrics), ``round_settings`` and ``round_whole`` (how many settings its
+        search has tried once the round of this one is complete, and trained to the last epoch; 0 for what a search
+        trains beside its budget, for grids and in older records), the tags ``search`` (how its setting was chosen:
+        ``"grid"``, ``"random"``, ``"sobol"`` or ``"tpe"``), ``pack``, ``code_version``, ``data_digest``,
+        ``inputs_digest`` (empty where `data_digest` determines the very inputs), ``device`` and ``test_part``
+        (``"shared"`` if all seeds have one test part, ``"drawn"`` if each draws its own; ``"unknown"`` in older
+        records, as the device may be), and a column for each metric with its last value, if that is finite.
 
     Raises:
         StudyNotFoundError: If `name` can be no study's, there is no such study, it has no runs, or MLflow or a remote

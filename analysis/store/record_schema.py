@@ -10,7 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.metrics import LARGEST, is_in_range, metric_range
-from analysis.parameters import GRID, PARAMETERS, SEARCHES, WHOLE, Value, stopping_epoch
+from analysis.parameters import (
+    GRID,
+    PARAMETERS,
+    ROUND_TAGS,
+    SEARCHES,
+    WHOLE,
+    Value,
+    count_of_round,
+    stopping_epoch,
+)
 from analysis.plain_text import name_text
 
 _LONGEST_NAME = 200  # characters of a pack's id, a key and a metric's name
@@ -33,7 +42,8 @@ class RunDescription:
     Attributes:
         key: Hash of everything that determines the run's result.
         params: The run's parameters by name.
-        tags: Where it came from (pack, code version, data digest), ``diverged``, ``search`` and ``stopped``.
+        tags: Where it came from (pack, code version, data digest), ``diverged``, ``search``, ``stopped`` and
+            `ROUND_TAGS`.
         sketch: Samples of its test embeddings in two dimensions, ``x``, ``y`` and ``label``; None where none was kept.
     """
 
@@ -145,6 +155,11 @@ def _check_search(tags: Mapping[str, str]) -> None:
         stopping_epoch(tags.get("stopped", WHOLE))
     except ValueError as error:
         raise SchemaError(f"tag 'stopped' is {error}") from None
+    for name in ROUND_TAGS:
+        try:
+            count_of_round(tags.get(name, "0"))
+        except ValueError as error:
+            raise SchemaError(f"tag {name!r} is {error}") from None
 
 
 def _check_parameters(params: Mapping[str, Value]) -> None:

@@ -12,7 +12,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.metrics import LARGEST, SELECTION, is_in_range, metric_range
-from analysis.parameters import GRID, PARAMETERS, SEARCHES, WHOLE, Parameter, stopping_epoch
+from analysis.parameters import (
+    GRID,
+    PARAMETERS,
+    ROUND_TAGS,
+    SEARCHES,
+    WHOLE,
+    Parameter,
+    count_of_round,
+    stopping_epoch,
+)
 from analysis.plain_text import name_text
 from analysis.store.records import PackRecord
 
@@ -22,18 +31,18 @@ TestPart = Literal["shared", "drawn"]
 UNKNOWN_DEVICE = "unknown"
 UNKNOWN_TEST_PART = "unknown"
 TAGS = ("search", "pack", "code_version", "data_digest", "inputs_digest", "device", "test_part")
-_DESCRIBED = ("key", *(parameter.name for parameter in PARAMETERS), "diverged", "stopped_at", *TAGS)
+_DESCRIBED = ("key", *(parameter.name for parameter in PARAMETERS), "diverged", "stopped_at", *ROUND_TAGS, *TAGS)
 # For runs that are older than the tag; inputs that `data_digest` determines have no digest of their own.
 _TAGS_ONCE_WITHOUT = {
     **{"inputs_digest": "", "device": UNKNOWN_DEVICE, "test_part": UNKNOWN_TEST_PART},
-    **{"search": GRID, "stopped": WHOLE},
+    **{"search": GRID, "stopped": WHOLE, **dict.fromkeys(ROUND_TAGS, "0")},
 }
 _BOOLEANS = {"true": True, "false": False}
 _NAMED = 5  # a warning names so many runs, and counts the others
 
 
 # Runs of one key may differ in these: how they were asked for, what computed them, and with which others.
-_OF_NO_RESULT = {"search", "pack", "code_version", "inputs_digest", "device"}
+_OF_NO_RESULT = {"search", *ROUND_TAGS, "pack", "code_version", "inputs_digest", "device"}
 
 
 class ConflictingRunsError(ValueError):
@@ -182,6 +191,7 @@ def _row(run: StoredRun) -> dict[str, Any]:
     if row["search"] not in SEARCHES:
         raise _UnreadableRunError(f"tag 'search' = {name_text(repr(tags['search']))}")
     row["stopped_at"] = _stopped_at(tags["stopped"], row["epochs"])
+    row.update({name: _count(name, tags[name]) for name in ROUND_TAGS})
     return row
 
 
@@ -193,6 +203,13 @@ def _stopped_at(tag: str, epochs: int) -> int:
     if epoch and epoch >= epochs:
         raise _UnreadableRunError(f"tag 'stopped' = {tag!r} of {epochs} epochs")
     return epoch
+
+
+def _count(name: str, tag: str) -> int:
+    try:
+        return count_of_round(tag)
+    except ValueError:
+        raise _UnreadableRunError(f"tag {name!r} = {name_text(repr(tag))}") from None
 
 
 def _result(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import ray
 
 from study.cluster.connection import knock
-from study.voice import TERMINAL, Voice
+from study.output.voice import TERMINAL, Voice
 
 REFUSED_SECONDS = 6.0  # for which its machine says that nothing listens there: the head has died
 SILENT_SECONDS = 10.0  # without any answer, after which it is said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from ray import tune
 from study.cluster.connection import CPUS_PER_PACK
 from study.cluster.pack_searcher import PackSearcher
 from study.cluster.ray_settings import restart_after_out_of_memory
-from study.cluster.trials import MOST_DEATHS, TrainingListener, TrialCallback
+from study.cluster.trials import MOST_DEATHS, TrainingListener, TrialCallback, last_line
 from trainables.datasets.synthetic import AnyDataset
 from trainables.pack import DatasetKey
 from trainables.tune_adapter import Snapshots, TrainingJob, pack_trainable, put_dataset
@@ -24,6 +25,7 @@ def train_packs(
     snapshots: Snapshots,
     gpus_per_pack: float,
     listener: TrainingListener,
+    deadline: float = math.inf,
 ) -> list[tuple[int, str]]:
     """Trains packs as trials of a Tune experiment. They start in the given order.
 
@@ -33,6 +35,7 @@ def train_packs(
         snapshots: Where workers keep the snapshots of packs in training.
         gpus_per_pack: The fraction of a GPU that each pack takes; zero for CPUs.
         listener: Receives each epoch and each result as soon as it is reported.
+        deadline: When all training is stopped, by `time.monotonic`. What it stops has not failed.
 
     Returns:
         Position and last error of the packs that failed `MOST_TRIES` times, or died more than `MOST_DEATHS` times.
@@ -41,23 +44,26 @@ def train_packs(
         OtherVersionError: If a node has another version of the code or its libraries, or lacks them.
         Exception: What `listener` raised, because training is useless if its results cannot be kept.
     """
+    if time.monotonic() >= deadline:
+        return []
     stored = {id(dataset): put_dataset(dataset) for dataset in datasets.values()}
     references = {key: stored[id(dataset)] for key, dataset in datasets.items()}
     trainable = pack_trainable(references, CPUS_PER_PACK, snapshots)
     with_resources = tune.with_resources(trainable, _resources(gpus_per_pack))
     callback = TrialCallback(listener)
-    errors = _run_experiment(with_resources, PackSearcher(jobs, callback), callback)
+    errors = _run_experiment(with_resources, PackSearcher(jobs, callback), callback, deadline)
+    stopped = time.monotonic() >= deadline
     return [
         (position, callback.failed.get(position) or _reason(errors.get(position)))
         for position in range(len(jobs))
-        if position not in callback.finished
+        if position not in callback.finished and (position in callback.given_up or not stopped)
     ]
 
 
 def _run_experiment(
-    trainable: Callable[[dict[str, Any]], None], searcher: PackSearcher, callback: TrialCallback
+    trainable: Callable[[dict[str, Any]], None], searcher: PackSearcher, callback: TrialCallback, deadline: float
 ) -> dict[int, BaseException | None]:
-    """Trains all that a searcher suggests, and returns the last error of each pack by position."""
+    """Trains all that a searcher suggests until the deadline, and returns the last error of each pack by position."""
     with (
         tempfile.TemporaryDirectory(prefix="study-", ignore_cleanup_errors=True) as folder,
         restart_after_out_of_memory(),
@@ -67,6 +73,7 @@ def _run_experiment(
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 num_samples=-1,  # as many as it suggests
+                time_budget_s=deadline - time.monotonic() if deadline < math.inf else None,
                 reuse_actors=True,
                 trial_dirname_creator=_folder_name,
             ),
@@ -101,5 +108,5 @@ def _folder_name(trial: Any) -> str:
 def _reason(error: BaseException | None) -> str:
     if error is None:
         return "it brought no result"
-    last_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
-    return f"its process did not start, or died, more than {MOST_DEATHS} times ({last_line[:200]})"
+    why = last_line(str(error) or type(error).__name__)
+    return f"its process did not start, or died, more than {MOST_DEATHS} times ({why})"

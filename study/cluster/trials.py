@@ -37,6 +37,9 @@ class TrainingListener(Protocol):
             device: Name of the device that trained it.
         """
 
+    def on_trouble(self, position: int, what: str) -> None:
+        """The training of a pack has failed, or its process has died. It may be tried again."""
+
     def on_failure(self, position: int) -> None:
         """The pack at a position brings no result, however often it is tried."""
 
@@ -47,6 +50,7 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
     Attributes:
         finished: Positions of the packs that reported a result.
         failed: The error of each pack whose training failed `MOST_TRIES` times, by position.
+        given_up: Positions of the packs that will bring no result.
         error: The error that ended the training. The caller cannot take it from Tune, which wraps it.
     """
 
@@ -56,6 +60,7 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
         self._deaths = Counter[int]()
         self.finished: set[int] = set()
         self.failed: dict[int, str] = {}
+        self.given_up: set[int] = set()
         self.error: Exception | None = None
 
     def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
@@ -97,6 +102,7 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
         if _CANNOT_IMPORT in deaths[-1]:
             self.error = OtherVersionError(_import_message(deaths[-1]))
             raise self.error
+        self._listener.on_trouble(trial.config["pack"], f"its process died: {last_line(deaths[-1])}")
         died_twice = len(deaths) > 1 and all(_DIED_WITHOUT_REASON in death for death in deaths[-2:])
         if OUT_OF_MEMORY in deaths[-1] or died_twice:
             trial.set_config({**trial.config, "pieces": 2 * trial.config["pieces"]})
@@ -111,6 +117,7 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
 
     def give_up(self, position: int) -> None:
         """A pack brings no result. What the listener raises ends the training."""
+        self.given_up.add(position)
         try:
             self._listener.on_failure(position)
         except Exception as error:
@@ -119,11 +126,17 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
 
     def _count_failure(self, position: int, trial: Any, error: str) -> None:
         self._failures[position] = self._failures.get(position, 0) + 1
+        self._listener.on_trouble(position, f"failed at try {self._failures[position]} of {MOST_TRIES}: {error}")
         if self._failures[position] == MOST_TRIES - 1:
             trial.set_config({**trial.config, "from_scratch": True})  # the snapshot may be what makes it fail
         elif self._failures[position] == MOST_TRIES:
             trial.max_failures = 0
             self.failed[position] = error
+
+
+def last_line(text: str) -> str:
+    """The last line of an error's text that is not empty."""
+    return (text.strip() or "without a word").splitlines()[-1][:200]
 
 
 def _import_message(death: str) -> str:

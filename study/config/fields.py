@@ -13,7 +13,7 @@ from upath import UPath
 
 from study.config.levels import Level, level_or_range
 from study.config.per_loss import EachLoss, PerLoss, each_loss
-from study.config.searches import SAMPLINGS
+from study.config.searches import MOST_HOURS, SAMPLINGS
 from trainables.datasets.registry import DATASETS, FOLDER, study_name
 from trainables.datasets.splits import SPLITS
 from trainables.datasets.synthetic import SyntheticOptions
@@ -166,6 +166,7 @@ _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Seed = Annotated[int, Field(ge=0, lt=2**53)]
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Hours = Annotated[float, Field(gt=0, le=MOST_HOURS, allow_inf_nan=False)]
 Storage = Annotated[Any, BeforeValidator(_storage)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Datasets = Annotated[tuple[_Dataset, ...], BeforeValidator(_all_datasets), _NotEmpty, _Distinct]

@@ -24,7 +24,7 @@ from study.config.model import StudyConfig
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "sweep"
 _RANGES = Path(__file__).parent / "ranges.yaml"
-_OF_SEARCHES = ("search", "settings", "halving", "rungs", "factor")  # fields
+_OF_SEARCHES = ("search", "settings", "hours", "halving", "rungs", "factor")  # fields
 _LONGEST_PATH = 400  # characters of what a message shows
 _ADDRESSES = ("tracking_uri", "storage", "address")
 _ENVIRONMENT = {"tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}  # fields and their variables
@@ -73,10 +73,12 @@ def load_config(
 
 
 def _preset(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
-    """A preset's fields, as they suit one's own: levels make a grid of a search, and a search takes ranges."""
+    """A preset's fields, as they suit one's own: levels make a grid of a search, and a search takes ranges or hours."""
     fields = _read_yaml(PRESETS / f"{name}.yaml")
     if "search" in fields and (own.get("search") == "grid" or _levels_alone(own)):
         fields = {field: value for field, value in fields.items() if field not in _OF_SEARCHES}
+    if own.get("hours") is not None:  # time takes the place of a number
+        fields.pop("settings", None)
     searches = own.get("search", fields.get("search", "grid")) != "grid"
     normalizing = _normalizing(own, fields["losses"])
     if not searches or ("search" in fields and not normalizing):

@@ -23,7 +23,7 @@ from study.config.searches import (
     check_levels,
     check_rungs,
     default_rungs,
-    whole_brackets,
+    default_settings,
 )
 from study.config.sizes import check_clusters, check_runs
 from trainables.datasets.registry import DATASETS, dataset_info, study_name
@@ -61,6 +61,11 @@ class StudyConfig(Hyperparameters):
     )
     settings: f.Count | None = Field(
         default=None, description=f"settings that a search tries for each seed and loss (default: {DEFAULT_SETTINGS})"
+    )
+    hours: f.Hours | None = Field(
+        default=None,
+        description="time for a search, from the start of the command; then it reports what is done. The same command "
+        "goes on for as long again. Without --settings, --most-runs alone bounds how many are tried",
     )
     halving: bool = Field(
         default=False, description="stop searched runs early, and let a share of them go on at each rung"
@@ -148,13 +153,8 @@ class StudyConfig(Hyperparameters):
         for name in NUMERIC:
             check_levels(self.search, FIELD_OF[name], dict(self.values_of(name).own))
         if self.search == "grid":
-            given = {
-                "settings": self.settings,
-                "halving": self.halving,
-                "rungs": self.rungs,
-                "factor": self.factor != FACTOR,
-            }
-            odd = next((name for name, value in given.items() if value), None)
+            given = {name: getattr(self, name) for name in ("settings", "hours", "halving", "rungs")}
+            odd = next((name for name, value in (*given.items(), ("factor", self.factor != FACTOR)) if value), None)
             if odd:
                 raise ValueError(f"--{odd} is for a search: a grid trains all of its combinations; give --search sobol")
             return self
@@ -172,7 +172,7 @@ class StudyConfig(Hyperparameters):
             )
         if self.halving:
             check_rungs(self.rung_epochs, self.epochs)
-        check_budget(self.search, self.budget, self.rung_epochs, self.factor)
+        check_budget(self.search, self.budget, self.rung_epochs, self.factor, timed=self.hours is not None)
         return self
 
     @model_validator(mode="after")
@@ -235,7 +235,8 @@ class StudyConfig(Hyperparameters):
     def budget(self) -> int:
         """How many settings each seed tries for each loss on each dataset."""
         if self.search != "grid":
-            return self.settings or whole_brackets(DEFAULT_SETTINGS, self.rung_epochs, self.factor)
+            most = self.most_runs // (len(self.seeds) * len(self.losses) * len(self.dataset_encoders()))
+            return self.settings or default_settings(self.rung_epochs, self.factor, most if self.hours else None)
         return math.prod(len(values) for values in self.tried(self.losses[0]).values())
 
     @property
@@ -265,7 +266,6 @@ class StudyConfig(Hyperparameters):
 
 
 SWITCHES = tuple(name for name, field in StudyConfig.model_fields.items() if field.annotation is bool)
-VALUE_OPTIONS = tuple(name for name in StudyConfig.model_fields if name not in (*LIST_OPTIONS, *SWITCHES))
 
 
 def augments(dataset: str, encoder: str) -> bool:

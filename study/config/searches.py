@@ -10,8 +10,9 @@ from study.config.levels import Level, Range
 
 SAMPLINGS = ("grid", "random", "sobol", "tpe")
 FACTOR = 4  # of the settings at a rung, one in so many goes on to the next
-TPE_BATCH = 8  # settings that are asked for at once, at least; the first are drawn at random
+ROUND = 8  # settings of a round, at least; tpe draws its first round at random
 DEFAULT_SETTINGS = 24
+MOST_HOURS = 10_000.0  # over a year
 
 
 def default_rungs(epochs: int, factor: int) -> tuple[int, ...]:
@@ -35,9 +36,29 @@ def whole_brackets(settings: int, rungs: Sequence[int], factor: int) -> int:
     return bracket * math.ceil(settings / bracket)
 
 
-def tpe_batch(bracket: int) -> int:
-    """How many settings TPE asks for at once: whole brackets."""
-    return bracket * math.ceil(TPE_BATCH / bracket)
+def round_size(bracket: int) -> int:
+    """How many settings a round has, which TPE and searches that a clock ends ask for at once: whole brackets."""
+    return bracket * math.ceil(ROUND / bracket)
+
+
+def round_at_rungs(rungs: Sequence[int], factor: int) -> tuple[int, ...]:
+    """How many settings of a round are trained to each rung, the first of them all."""
+    size = round_size(bracket_size(rungs, factor))
+    return tuple(size // factor**rung for rung in range(len(rungs)))
+
+
+def default_settings(rungs: Sequence[int], factor: int, most: int | None) -> int:
+    """How many settings a search tries that is not told how many: whole brackets; whole rounds where a clock ends it.
+
+    Args:
+        rungs: The epochs at which it halves, the last epoch included.
+        factor: Of the settings at a rung, one in so many goes on.
+        most: How many runs it may have if a clock ends it, the default setting included; None if none does.
+    """
+    if most is None:
+        return whole_brackets(DEFAULT_SETTINGS, rungs, factor)
+    in_round = round_at_rungs(rungs, factor)
+    return in_round[0] * max((most - 1) // sum(in_round), 1)
 
 
 def check_rungs(rungs: Sequence[int], epochs: int) -> None:
@@ -80,7 +101,7 @@ def check_levels(sampling: str, name: str, levels: Mapping[str, Sequence[Level]]
             raise ValueError(f"{option} of {loss!r}: give one range, or levels to choose from, not both")
 
 
-def check_budget(sampling: str, settings: int, rungs: Sequence[int], factor: int) -> None:
+def check_budget(sampling: str, settings: int, rungs: Sequence[int], factor: int, timed: bool = False) -> None:
     """Refuses a number of settings that the sampler or the halving cannot do with.
 
     Args:
@@ -88,6 +109,7 @@ def check_budget(sampling: str, settings: int, rungs: Sequence[int], factor: int
         settings: How many.
         rungs: The epochs at which it halves, the last epoch included; one alone does not halve.
         factor: Of the settings at a rung, one in so many goes on.
+        timed: Whether a clock may end it.
 
     Raises:
         ValueError: With numbers that would be right.
@@ -99,7 +121,12 @@ def check_budget(sampling: str, settings: int, rungs: Sequence[int], factor: int
             f"--settings {settings}: rungs at epochs {', '.join(map(str, rungs))} halve brackets of {bracket} settings "
             f"({factor} to 1 at each): give {' or '.join(map(str, nearest))}"
         )
-    start = tpe_batch(bracket)
+    start = round_size(bracket)
+    if timed and settings < start:
+        raise ValueError(
+            f"--settings {settings}: with --hours searches go on in rounds of {start} settings: give {start} or more, "
+            "or leave --hours out"
+        )
     if sampling == "tpe" and settings <= start:
         raise ValueError(
             f"--settings {settings}: tpe draws its first {start} settings at random, and learns from them: give "

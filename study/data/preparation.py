@@ -14,7 +14,7 @@ from analysis.limits import remedy
 from analysis.plain_text import message_text, name_text
 from study.data.sources import EncodedDataset
 from study.machine import CORES, local_device
-from study.voice import TERMINAL, Voice
+from study.output.voice import TERMINAL, Voice
 from trainables.datasets.cache import CacheEntry, entry_folder, load_or_make
 from trainables.datasets.errors import DatasetError, LargeImageError
 from trainables.datasets.images import decode_images

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -142,6 +143,7 @@ def _end_of_session(config: StudyConfig, voice: PythonVoice, only_plan: bool) ->
     from analysis.masking import learn_environment
     from study.notebook.speech import in_python
 
+    started = time.monotonic()
     learn_environment()
     again = "what is recorded stays: mend that, and run the same call again"
     try:
@@ -149,7 +151,7 @@ def _end_of_session(config: StudyConfig, voice: PythonVoice, only_plan: bool) ->
         from study import session
 
         with _environment_kept():
-            session.run_study(config, only_plan, voice)
+            session.run_study(config, only_plan, started, voice)
     except StudyError as error:
         why = str(error)
     except KeyboardInterrupt:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from study.config.model import StudyConfig
+from study.config.searches import round_at_rungs
 from study.data.sources import EncodedDataset
 from study.machine import CORES, local_device
 from study.planning.work import Work
@@ -85,6 +87,29 @@ def total_seconds(estimates: Sequence[Estimate], packs: int, workers: int) -> fl
     """Seconds of a study that trains so many packs at once."""
     training = sum(each.training for each in estimates) / max(1, min(workers, packs))
     return STARTUP_SECONDS + training + sum(each.preparation for each in estimates)
+
+
+def rounds_in(
+    seconds: float, config: StudyConfig, estimates: Sequence[Estimate], structures: Sequence[Structure], workers: int
+) -> float:
+    """How many rounds all searches of a study get through in some time, roughly.
+
+    Args:
+        seconds: From the start of the command.
+        config: The study.
+        estimates: How long the training takes, by dataset.
+        structures: Of its runs, one at least for each dataset.
+        workers: How many packs train at once.
+    """
+    by_dataset = {structure.dataset_key: structure for structure in structures}
+    searches, in_round = len(config.losses) * len(config.seeds), round_at_rungs(config.rung_epochs, config.factor)
+    round_seconds = 0.0
+    for each in estimates:
+        structure = by_dataset[each.encoded.key]
+        for epoch, count in zip(config.rung_epochs, in_round, strict=True):
+            stop_at = None if epoch == structure.epochs else epoch
+            round_seconds += searches * count * each.run(replace(structure, stop_at=stop_at)) / workers
+    return max(seconds - STARTUP_SECONDS - sum(each.preparation for each in estimates), 0.0) / round_seconds
 
 
 def _run_seconds(structure: Structure, epoch: float, evaluation: float) -> float:

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 from analysis.parameters import PARAMETERS, Value
@@ -38,13 +38,38 @@ class Setting(NamedTuple):
         return self.miner, self.batch_size, self.embedding_dim, self.normalize
 
 
+class Round(NamedTuple):
+    """The round of a search that a setting is tried in.
+
+    Attributes:
+        number: From 0 on.
+        settings: How many settings the search has tried once the round is complete, those before it included.
+        whole: How many of these are trained to the last epoch.
+    """
+
+    number: int
+    settings: int
+    whole: int
+
+
+BESIDE = Round(0, 0, 0)  # of what a search trains beside its budget, and of a grid
+
+
 @dataclass(frozen=True)
 class Run:
-    """One training: what its pack shares, what is its own, and the key of everything that determines its result."""
+    """One training: what its pack shares, what is its own, and the key of everything that determines its result.
+
+    Attributes:
+        structure: What its pack shares.
+        member: What is its own.
+        key: The key.
+        round: How it was asked for, which changes no result.
+    """
 
     structure: Structure
     member: Member
     key: str
+    round: Round = field(default=BESIDE, compare=False)
 
 
 def expand(config: StudyConfig, datasets: Sequence[EncodedDataset], losses: Iterable[str] = ()) -> list[Run]:
@@ -63,7 +88,7 @@ def run_maker(config: StudyConfig, encoded: EncodedDataset, loss: str) -> Callab
     """A function that makes the runs of one loss on one dataset. What they share is written once.
 
     Returns:
-        From a `Setting`, a seed and, where training stops early, ``stop_at`` (see `Structure`).
+        From a `Setting`, a seed, ``stop_at`` where training stops early (see `Structure`), and a search's `Round`.
     """
 
     @functools.cache
@@ -88,10 +113,14 @@ def run_maker(config: StudyConfig, encoded: EncodedDataset, loss: str) -> Callab
         )
         return structure, _shared_text(structure, encoded, config, objective_version(loss, miner))
 
-    def make(setting: Setting, seed: int, stop_at: int | None = None) -> Run:
+    @functools.cache  # searches make the same runs again each time that they go on
+    def known(setting: Setting, seed: int, stop_at: int | None) -> tuple[Structure, Member, str]:
         structure, text = shared(*setting.shared, stop_at)
         member = Member(margin=setting.margin, lr=setting.lr, seed=seed, weight_decay=setting.weight_decay)
-        return Run(structure, member, _key(text, member))
+        return structure, member, _key(text, member)
+
+    def make(setting: Setting, seed: int, stop_at: int | None = None, within: Round = BESIDE) -> Run:
+        return Run(*known(setting, seed, stop_at), within)
 
     return make
 

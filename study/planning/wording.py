@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, groupby
 from typing import Any
 
@@ -16,9 +16,11 @@ from analysis.statistics.sign_flips import smallest_p
 from study.config.levels import Level, level_text
 from study.config.model import StudyConfig
 from study.config.per_loss import PerLoss
-from study.planning.estimate import Estimate, total_seconds
+from study.config.searches import round_at_rungs
+from study.planning.estimate import Estimate, rounds_in, total_seconds
 from study.planning.grid import Run
 from study.progress import duration
+from trainables.pack import DatasetKey
 
 DAY = 86400.0
 # Hyperparameters that are named where they are not as usual.
@@ -28,6 +30,7 @@ _OTHERS = {
     "embedding_dim": "dimensions ",
     "normalize": "normalise  ",
 }
+_LEAST_ROUNDS = 0.8  # fewer are not worth starting
 
 
 def plan_lines(
@@ -62,7 +65,10 @@ def plan_lines(
     if packs:
         first = "the first " if config.search != "grid" else ""
         lines.append(f"  training   {first}{len(runs) - done} runs in {packs} packs, {workers} at a time")
-    if estimates:
+    if estimates and config.hours is not None:
+        rounds = rounds_in(3600 * config.hours, config, estimates, [run.structure for run in runs], workers)
+        lines.append(f"  time       {_hours_text(config, rounds, 'more ' if done else '')}")
+    elif estimates:
         seconds = total_seconds(estimates, packs, workers)
         lines.append(f"  time       about {duration(seconds)}, from a short measurement on this machine")
         if len(datasets) > 1:
@@ -76,17 +82,48 @@ def _run_lines(config: StudyConfig, asked: int, datasets: int) -> list[str]:
     if config.search == "grid":
         return [f"  runs       {asked // seeds} conditions x {seeds} seeds = {asked} runs of {epochs} epochs"]
     searches = datasets * len(config.losses) * seeds
-    trained = list(zip(config.rung_epochs, config.settings_at_rungs, strict=True))
-    drawn = f"{config.budget} settings{' and the default' if config.tries_default else ''}"
-    budget = f"{drawn} for each dataset, loss and seed"
-    lines = [f"  search     {config.search}: {budget}, {searches} searches"]
+    counts, tried = config.settings_at_rungs, config.budget + config.tries_default
+    drawn, span = f"{config.budget} settings", "search"
+    if config.hours is not None:
+        counts = round_at_rungs(config.rung_epochs, config.factor)
+        tried, span = counts[0], "round"
+        drawn = f"rounds of {tried} settings, {config.budget} at most,"
+    default = " and the default" if config.tries_default else ""
+    lines = [f"  search     {config.search}: {drawn}{default} for each dataset, loss and seed, {searches} searches"]
+    trained = list(zip(config.rung_epochs, counts, strict=True))
+    spent = sum(epoch * count for epoch, count in trained)
     if config.halving:
         steps = ", ".join(f"{count} to epoch {epoch}" for epoch, count in trained)
-        spent, whole = sum(epoch * count for epoch, count in trained), (config.budget + config.tries_default) * epochs
-        lines.append(f"  rungs      {steps}: {spent} epochs instead of {whole} a search")
-    total = searches * sum(config.settings_at_rungs)
-    member_epochs = searches * sum(epoch * count for epoch, count in trained)
-    return [*lines, f"  runs       {total} of {member_epochs} epochs in all"]
+        lines.append(f"  rungs      {steps}: {spent} epochs instead of {tried * epochs} a {span}")
+    of_all = "in all" if config.hours is None else "in a round of all searches"
+    return [*lines, f"  runs       {searches * sum(counts)} of {searches * spent} epochs {of_all}"]
+
+
+def _hours_text(config: StudyConfig, rounds: float, more: str) -> str:
+    """The time that a search has, and how many settings it tries in that many rounds, which may be a fifth off."""
+    time = f"{duration(3600 * (config.hours or 0))} from the start of the command"
+    size, *_ = round_at_rungs(config.rung_epochs, config.factor)
+    if rounds < _LEAST_ROUNDS:
+        return f"{time}: too short for a round of {size} settings on this machine, by a short measurement"
+    least, most = (min(count * size, config.budget) for count in (math.floor(0.8 * rounds), math.ceil(1.2 * rounds)))
+    tried = f"about {least} to {most}" if 0 < least < most else f"{'about' if least else 'at most'} {most}"
+    return f"{time}: {tried} {more}settings a search, from a short measurement on this machine"
+
+
+def time_is_up_lines(tried: Mapping[tuple[DatasetKey, str], int], trained: int) -> list[str]:
+    """That a study was ended by the clock, how far it is, and how it goes on.
+
+    Args:
+        tried: How many settings every seed has tried of each loss on each dataset.
+        trained: How many runs the session has trained.
+    """
+    lines = ["The time is up. Settings that every seed has tried:"]
+    for key, group in groupby(tried.items(), key=lambda item: item[0][0]):
+        counts = ", ".join(f"{loss} {count}" for (_, loss), count in group)
+        lines.append(f"  {name_text(key.dataset)} ({key.encoder}): {counts}")
+    if not trained:
+        return [*lines, "No pack has ended in that time; what training has kept goes on: give more --hours."]
+    return [*lines, "The same command goes on for as long again."]
 
 
 def length_warnings(estimates: Sequence[Estimate], packs: int, workers: int, gpu: bool) -> list[str]:

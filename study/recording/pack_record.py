@@ -60,6 +60,8 @@ def make_record(
         stop_at = run.structure.stop_at
         stopped = "false" if stop_at is None else f"epoch {stop_at}"
         tags = {"pack": pack.name, **known, "diverged": diverged_text, "stopped": stopped}
+        if run.round.settings:
+            tags |= {"round_settings": str(run.round.settings), "round_whole": str(run.round.whole)}
         sketch = history.sketches[member] if run.member.seed == sketched_seed and diverged is None else None
         descriptions.append(RunDescription(run.key, run_params(run), tags, _rounded(sketch) if sketch else None))
         for metric, epoch, value in history.points(member):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from study.config.searches import TPE_BATCH
+from study.config.searches import ROUND
 from study.planning.grid import Setting
 from study.search.space import Space
 from trainables.random_streams import stream_number
@@ -36,9 +36,10 @@ class Told(NamedTuple):
     stopped: bool
 
 
+@lru_cache(maxsize=4096)
 def drawn_settings(
-    space: Space, sampling: str, dataset: str, seed: int, count: int, known: Collection[Setting] = ()
-) -> list[Setting]:
+    space: Space, sampling: str, dataset: str, seed: int, count: int, known: tuple[Setting, ...] = ()
+) -> tuple[Setting, ...]:
     """The first settings of a search, none of them twice. More of them begin with the same ones.
 
     They stand at the same points of the unit cube for every loss.
@@ -53,7 +54,7 @@ def drawn_settings(
     """
     for more in (0, _MORE_TRIES):  # two may be the same to six digits
         points = _points(sampling == "sobol", dataset, seed, len(space.coordinates), count + more)
-        settings = [setting for setting in dict.fromkeys(map(space.at, points)) if setting not in known]
+        settings = tuple(setting for setting in dict.fromkeys(map(space.at, points)) if setting not in known)
         if len(settings) >= count:
             break
     return settings[:count]
@@ -90,8 +91,8 @@ def tpe_settings(space: Space, dataset: str, seed: int, told: tuple[Told, ...], 
     settings: list[Setting] = []
     with quiet():
         number = _number(dataset, seed, "search", len(told))
-        # In groups of what the same settings have: the margin may go by two names.
-        sampler = TPESampler(multivariate=True, group=True, constant_liar=True, n_startup_trials=TPE_BATCH, seed=number)
+        options: dict[str, Any] = {"multivariate": True, "constant_liar": True, "group": space.is_conditional}
+        sampler = TPESampler(**options, n_startup_trials=ROUND, seed=number)
         study = _study(sampler, [as_trial(space, each) for each in told])
         for _ in range(count + _MORE_TRIES):
             setting = space.suggested(study.ask())

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.parameters import PARAMETERS
+from analysis.parameters import PARAMETERS, ROUND_TAGS
 from analysis.store.record_schema import RunDescription
 from analysis.store.records import PackRecord, records_folder, write_record
 from analysis.store.stored_runs import TAGS
@@ -38,6 +38,7 @@ def record_study(
             params = {parameter.name: row[parameter.name] for parameter in PARAMETERS}
             tags = {**{tag: str(row[tag]) for tag in TAGS}, "diverged": "epoch 2" if row["diverged"] else "false"}
             tags.update(pack=f"p{start}", stopped=f"epoch {row['stopped_at']}" if row["stopped_at"] else "false")
+            tags.update({name: str(row[name]) for name in ROUND_TAGS if row.get(name)})
             picture = {"x": [0.0, 1.0, 2.0], "y": [1.0, 0.5, 0.0], "label": [0.0, 0.0, 1.0]}
             drawn = row["seed"] == 0 if sketched is None else row["key"] in sketched
             sketch = picture if drawn else None

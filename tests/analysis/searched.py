@@ -58,6 +58,17 @@ def searched_runs(
     return pd.concat(parts, ignore_index=True)
 
 
+def rounds_of_runs(rng: np.random.Generator, rounds: int = 3, size: int = 9, rungs: Sequence[int] = ()) -> pd.DataFrame:
+    """The runs of a search that went on in rounds, of one bracket each where it halves; without a default setting."""
+    whole = size // 3 ** len(rungs)
+    parts = []
+    for end in range(1, rounds + 1):
+        part = searched_runs(rng, settings=size, rungs=rungs, search="sobol")
+        key = f"{end}-" + part["key"]
+        parts.append(part.assign(key=key, round_settings=end * size, round_whole=end * whole))
+    return pd.concat(parts, ignore_index=True)
+
+
 def _of_dataset(
     rng: np.random.Generator,
     dataset: str,

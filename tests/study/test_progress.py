@@ -32,7 +32,7 @@ def test_an_output_that_is_not_a_terminal_gets_complete_lines() -> None:
     output = io.StringIO()
     to_the_end(output)
     assert output.getvalue().startswith("  1/1 runs  100%")
-    assert output.getvalue().endswith("elapsed\n")
+    assert output.getvalue().endswith("elapsed  1 packs done, 0 running\n")
 
 
 def test_an_output_that_is_closed_or_broken_ends_no_training() -> None:
@@ -78,6 +78,24 @@ def test_packs_that_end_correct_what_is_expected_of_the_others_of_their_dataset(
     assert progress.fraction() == 1.0
     assert output.getvalue().count("as planned") == 1, "it is said once"
     assert "30/30 runs  100%" in output.getvalue()
+
+
+def test_where_a_clock_ends_the_training_the_time_that_is_over_counts_unless_less_is_left(packs: list[Pack]) -> None:
+    output = io.StringIO()
+    progress = Progress(100_000, 1e9, TerminalBar(output), limit=1e6)
+    for pack in packs:
+        progress.add(pack, 10.0)
+    progress.finished(0, 300.0)
+    assert 0 < progress.fraction() < 1e-4
+    assert "as planned" not in output.getvalue()
+    over = Progress(30, 30.0, TerminalBar(output), limit=-5.0)
+    over.add(packs[0], 10.0)
+    assert over.fraction() == 1.0
+    bounded = Progress(10, 10.0, TerminalBar(output), limit=1e6)
+    bounded.add(packs[0], 10.0)
+    bounded.finished(0, 12.0)
+    assert bounded.fraction() == 1.0
+    assert "  10 runs  100%" in output.getvalue()
 
 
 @pytest.mark.parametrize(

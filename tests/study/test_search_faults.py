@@ -18,7 +18,7 @@ from tests.study.processes import Session, assert_in_mlflow_once, in_training, r
 
 pytestmark = pytest.mark.faults
 
-SEEDS = 4
+SEEDS = 2
 SETTINGS = 18  # of each seed and loss: two batches, the second of which follows from the results of the first
 
 
@@ -61,6 +61,29 @@ def test_a_search_whose_driver_is_killed_at_6_random_moments_proposes_and_finds_
         resumed = resumed or any((tmp_path / "s" / "checkpoints").glob("[!.]*"))
     run_to_end(*small_packs)
     assert resumed, "no session left a snapshot behind"
+    assert_same(tmp_path, undisturbed)
+
+
+def test_a_search_whose_time_is_up_again_and_again_proposes_and_finds_the_same(
+    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Each session reports what is done; the same command goes on, and so does one that has all the time it needs."""
+    small_packs = [*options, "--storage", str(tmp_path), "--pack-size", "4"]
+    recorded, stopped, hours = 0, 0, 0.005
+    while stopped < 3:
+        output = run_to_end(*small_packs, "--hours", str(hours))
+        if "The time is up. Settings that every seed has tried:" not in output:
+            break
+        done = len(list((tmp_path / "s" / "records").glob("*.parquet")))
+        stopped += done > recorded
+        hours *= 1 if done > recorded else 1.5  # a session must get as far as training
+        recorded = done
+        if done:
+            assert (tmp_path / "s" / "report" / "report.html").is_file()
+            kept = table("s", tmp_path).set_index("key")
+            pd.testing.assert_frame_equal(kept, undisturbed.set_index("key").loc[kept.index, kept.columns])
+    assert stopped, "it was never ended by the clock"
+    run_to_end(*small_packs)
     assert_same(tmp_path, undisturbed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,3 +177,21 @@ def test_another_study_does_not_join_one_of_its_name_unless_it_is_asked_to(confi
     assert len(read_state(other.model_copy(update={"extend": True})).runs) == 4
     grown = config.model_copy(update={"seeds": (0, 1, 2)})
     assert len(read_state(grown).done) == 2
+
+
+def test_a_search_by_the_clock_goes_on_with_one_that_asked_for_all_at_once_and_was_killed(config: StudyConfig) -> None:
+    """Of that, settings of the second round are recorded, which the clock has not asked for yet."""
+    options: dict[str, Any] = {"margins": "0.1..10", "search": "sobol", "datasets": ["digits"], "epochs": 1, "seeds": 2}
+    options |= {"storage": config.storage, "halving": False}
+    searched = load_config("demo", None, {**options, "settings": 24})
+    state = read_state(searched)
+    later = [run for run in state.runs if run.round.number == 1 and run.member.seed == 1][:3]
+    (planned, *_) = make_packs(later, None, 1, {})
+    dataset = load_vectors("digits")
+    provenance = Provenance(code_version(), dataset.digest, "cpu", "drawn", search="sobol")
+    record = make_record(planned, train_pack(planned.pack, dataset), 1.0, provenance, 0)
+    write_record(records_folder(config.storage, "demo"), record)
+    timed = read_state(searched.model_copy(update={"hours": 1.0, "settings": None}))
+    assert {run.round.number for run in timed.runs} == {0}
+    with pytest.raises(StudyError, match="holds other runs: margin"):
+        read_state(load_config("demo", None, {**options, "hours": 1, "margins": "0.1..9"}))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from study.search.cohorts import Cohort, cohort_key
 from study.search.pool import PackPool
 from study.storage.checkpoints import CheckpointFolder
 from study.storage.lock import LockedError
-from study.training import ResultKeeper, Training
+from study.training import ResultKeeper, Training, train
 from tests.study.planning.examples import runs_of
 from trainables.datasets.registry import load_vectors
 from trainables.training.loop import train_pack
@@ -37,7 +39,7 @@ def training(tmp_path: Path) -> Training:
     runs = runs_of(datasets=["digits"], losses=["triplet"], miners=["all", "hard"], margins=[0.2], epochs=1, seeds=2)
     snapshots = CheckpointFolder(UPath(tmp_path) / "checkpoints", 30.0)
     cohort = Cohort(cohort_key(runs[0].structure), lambda scores: runs, ())
-    pool = PackPool(make_packs(runs, 2, 1, {}), [cohort], {}, lambda more: make_packs(more, 2, 1, {}))
+    pool = PackPool([cohort], {}, lambda more: make_packs(more, 2, 1, {}))
     packs = pool.packs
     snapshots.write(packs[0].name, b"snapshot")
     key = packs[0].pack.structure.dataset_key
@@ -81,3 +83,15 @@ def test_nothing_is_recorded_once_another_session_has_the_study(training: Traini
         keeper.on_result(0, history, 1.0, "cpu")
     assert recorder.records == []
     assert training.snapshots.read(training.pool.packs[0].name) == b"snapshot"
+
+
+def test_training_whose_time_is_over_before_it_begins_fails_nothing_and_says_so(
+    training: Training, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ray is not needed for that."""
+    over = replace(training, deadline=time.monotonic() - 1)
+    assert train(over, keeper_of(over, RecordList())) == []
+    output = capsys.readouterr().out
+    assert "Trained 0 runs" in output
+    assert "The time is up." in output
+    assert training.snapshots.read(training.pool.packs[0].name) == b"snapshot", "which goes on in the next session"

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from analysis.comparison.pairing import DEFAULT_SETTING
 from analysis.comparison.result import Result
-from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED, Estimand, Family
+from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, PERFORMANCE, TUNED, Estimand, Family
 from analysis.report.arms import arm_styles
 from analysis.report.document import captions
 from analysis.report.document.advising import gain_rows, gains_text, headlines
@@ -112,9 +112,16 @@ def summary(findings: Findings) -> Document:
 
 
 def excerpt(findings: Findings) -> Document:
-    """What to do, and the verdicts on which loss performs better, each tuned: what a notebook shows of a study."""
-    tables = [Table(verdict_rows(results)) for _, results, _ in _sections(findings) if _is_headline(results)]
-    return _document(findings, [Headlines(tuple(headlines(findings))), *tables])
+    """`answer_blocks`, for a notebook."""
+    return _document(findings, answer_blocks(findings))
+
+
+def answer_blocks(findings: Findings) -> list[Block]:
+    """Which loss is better, in short: what to do on each dataset, and the verdicts on performance, each loss tuned."""
+    blocks: list[Block] = [Headlines(tuple(headlines(findings)))]
+    performing = [result for result in findings.results if result.estimand == TUNED and result.family in PERFORMANCE]
+    judged = [result for result in performing if not result.is_shown]
+    return [*blocks, Table(verdict_rows(judged).without(P_DECIDES))] if judged else blocks
 
 
 def _advice_blocks(findings: Findings) -> list[Block]:

@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from analysis.comparison.comparisons import Comparison
-from analysis.comparison.settings import exchangeable, halves, is_drawn, search_text
+from analysis.comparison.settings import exchangeable, halves, is_drawn, longest_runs, search_text
 from analysis.parameters import ARM
 from analysis.report.findings import Findings
 
 
 def search_lines(findings: Findings) -> list[str]:
-    """How many settings each seed tried of each arm, how, and what became of them; nothing for grids."""
-    return [
-        f"{dataset}, {arm}: {search_text(own)}"
+    """How many settings each seed tried of each arm, how, and which are not read; nothing for grids."""
+    lines = [
+        f"{dataset}, {arm}: {search_text(_read(findings, dataset, own))}"
         for dataset, runs in findings.datasets.items()
         for arm, own in runs.groupby(ARM)
         if is_drawn(own).any()
     ]
+    return lines + [_aside_text(comparison) for comparison in findings.comparisons if len(comparison.aside)]
+
+
+def _read(findings: Findings, dataset: str, own: pd.DataFrame) -> pd.DataFrame:
+    """Of some runs of one arm those that a comparison reads; all where it is compared with nothing."""
+    read = {
+        key
+        for comparison in findings.comparisons
+        if comparison.dataset == dataset
+        for key in comparison.tried["key"].tolist()
+    }
+    found = own[own["key"].isin(read)]
+    return own if found.empty else found
+
+
+def _aside_text(comparison: Comparison) -> str:
+    """What is not read because seeds are not equally far."""
+    seeds, parts = len(comparison.seeds), []
+    for arm, own in longest_runs(comparison.aside).groupby(ARM):
+        counts = own.groupby("seed").size()
+        parts.append(f"{arm} up to {counts.max()} settings in {len(counts)} of {seeds} seeds")
+    return (
+        f"{comparison.label}: rounds that not all seeds have completed for both losses are set aside, in no "
+        f"comparison: {', '.join(parts)}"
+    )
 
 
 def absent_text(findings: Findings) -> str:

@@ -20,7 +20,7 @@ from analysis.report.document.wording import methods, tuning_lines
 from analysis.report.renderers.markdown import markdown
 from tests.analysis.findings import found
 from tests.analysis.recorded import record_study
-from tests.analysis.searched import RUNGS, searched_runs
+from tests.analysis.searched import RUNGS, rounds_of_runs, searched_runs
 from tests.analysis.studies import simulated_runs
 
 PLAIN = searched_runs(np.random.default_rng(0))
@@ -143,3 +143,18 @@ def test_the_whole_report_of_a_search_shows_the_runs_that_seeds_chose(tmp_path: 
     )
     assert "Not shown for data0, Tuning effort" not in text
     assert "Traceback" not in text
+
+
+def test_the_report_says_what_of_a_search_is_set_aside_and_nothing_where_nothing_is(tmp_path: Path) -> None:
+    runs = rounds_of_runs(np.random.default_rng(3), rungs=RUNGS)
+    late = runs["round_settings"].eq(27) & (runs["seed"].gt(4) | runs["loss"].eq("triplet") & runs["stopped_at"].ne(6))
+    record_study(tmp_path, "s", runs[~late])
+    build_report("s", tmp_path)
+    text = (tmp_path / "s" / "report" / "report.md").read_text()
+    said = "data0: rounds that not all seeds have completed for both losses are set aside, in no comparison: "
+    assert f"{said}contrastive up to 9 settings in 5 of 13 seeds, triplet up to 9 settings in 5 of 13 seeds" in text
+    assert "data0, triplet: 18 settings a seed by sobol, 2 of them trained to the end; 12 stopped at epoch 6" in text
+    assert "data0, triplet, out of 18 settings that each of 13 seeds drew" in text
+    findings = found("s", runs)
+    assert len(search_lines(findings)) == 2
+    assert "set aside" not in markdown(report(findings))

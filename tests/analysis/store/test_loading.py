@@ -158,9 +158,18 @@ def test_a_run_says_how_its_setting_was_chosen_and_where_it_was_stopped(tmp_path
     }
 
 
+def test_a_run_says_how_many_settings_there_are_after_its_round(tmp_path: Path) -> None:
+    recorded(tmp_path, described("old"), searched("k", search="tpe", round_settings="24", round_whole="6"))
+    found = load_study("s", tmp_path).set_index("key")[["round_settings", "round_whole"]]
+    assert found.T["k"].to_list() == [24, 6]
+    assert found.T["old"].to_list() == [0, 0]
+
+
 @pytest.mark.parametrize(
     "tags",
     [
+        *({"round_settings": value} for value in ("-1", "8.0", "08", "", "nan", "\u0668", "1" * 10)),
+        *({"round_whole": "all"}, {"round_whole": " 2"}),
         *({"search": "annealing"}, {"search": ""}, {"stopped": "true"}, {"stopped": "epoch"}, {"stopped": "epoch 0"}),
         *({"stopped": "epoch -6"}, {"stopped": "epoch 6.5"}, {"stopped": "epoch \u0666"}, {"stopped": "epoch 50"}),
     ],
@@ -172,7 +181,14 @@ def test_a_run_in_mlflow_whose_search_or_stop_cannot_be_stays_out(tags: dict[str
     assert f"tag {next(iter(tags))!r} = " in warning
 
 
-@pytest.mark.parametrize("tags", [{"search": "annealing"}, {"stopped": "true"}, {"stopped": "epoch 06"}])
+@pytest.mark.parametrize(
+    "tags",
+    [
+        *({"search": "annealing"}, {"stopped": "true"}, {"stopped": "epoch 06"}),
+        *({"round_settings": "-8"}, {"round_settings": "1" * 5000}, {"round_whole": "2.5"}),
+    ],
+    ids=lambda tags: str(tags)[:30],
+)
 def test_a_record_whose_search_or_stop_cannot_be_is_left_out(tags: dict[str, str], tmp_path: Path) -> None:
     recorded(tmp_path, described("good"), searched("odd", **tags))
     with pytest.raises(StudyNotFoundError, match=f"tag '{next(iter(tags))}' is n"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,10 @@ from upath import UPath
 from analysis import load_study
 from study.cluster.connection import connect, disconnect
 from study.cluster.scheduling import train_packs
-from study.cluster.trials import MOST_TRIES
+from study.cluster.trials import MOST_TRIES, TrialCallback
 from study.run import main
 from study.storage.checkpoints import CheckpointFolder
+from study.storage.standing import read_standing
 from tests.study.cluster.listeners import Collected
 from tests.trainables.test_invariants import ALONE, DIGITS, OTHERS, points
 from trainables.datasets.registry import load_vectors
@@ -75,6 +77,36 @@ def test_a_full_disk_ends_the_study_with_its_own_error(tmp_path: Path) -> None:
         train_packs([GOOD], {DIGITS_MLP: load_vectors("digits")}, snapshots, 0.0, FullDisk())
 
 
+def test_a_deadline_stops_what_trains_then_and_starts_no_more_and_nothing_has_failed(tmp_path: Path) -> None:
+    """It would take hours. What its training has kept goes on in another session."""
+    endless = replace(DIGITS, epochs=100_000, evaluate_every=100_000)
+    jobs = [replace(GOOD, name=f"endless{each}", pack=Pack(endless, (ALONE,))) for each in range(5)]
+    snapshots, collected = CheckpointFolder(UPath(tmp_path) / "checkpoints", 1e-6), Collected()
+    started, seconds = time.monotonic(), 3.0
+    digits = {DIGITS_MLP: load_vectors("digits")}
+    assert train_packs(jobs, digits, snapshots, 0.0, collected, started + seconds) == []
+    assert seconds <= time.monotonic() - started < seconds + 20
+    assert collected.histories == {}
+    assert train_packs(jobs, digits, snapshots, 0.0, collected, started) == []
+
+
+def test_what_was_given_up_before_the_deadline_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deadline = time.monotonic() + 0.2
+
+    def until_then(trainable: object, searcher: object, callback: TrialCallback, deadline: float) -> dict[int, None]:
+        callback.finished.add(0)
+        callback.failed[1] = "ValueError: broken"
+        callback.give_up(1)
+        callback.failed[2] = "ValueError: once more"  # and its process has not ended
+        time.sleep(max(deadline - time.monotonic(), 0))
+        return {}
+
+    monkeypatch.setattr("study.cluster.scheduling._run_experiment", until_then)
+    snapshots = CheckpointFolder(UPath(tmp_path) / "checkpoints", 30.0)
+    failed = train_packs([GOOD] * 4, {DIGITS_MLP: load_vectors("digits")}, snapshots, 0.0, Collected(), deadline)
+    assert failed == [(1, "ValueError: broken")]
+
+
 @pytest.mark.faults
 def test_a_pack_whose_process_dies_more_often_than_it_may_fail_is_trained_in_ever_smaller_pieces(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -104,6 +136,7 @@ def test_a_pack_whose_process_dies_more_often_than_it_may_fail_is_trained_in_eve
     )
     assert failed == []
     assert tried.read_text().split() == ["1", "1", "2", "4"]
+    assert [what.startswith("its process died: ") for _, what in collected.troubles] == [True] * 3
     at_once = train_pack(pack, digits)
     assert [points(collected.histories[0], k) for k in range(4)] == [points(at_once, k) for k in range(4)]
 
@@ -203,8 +236,14 @@ def test_a_study_with_a_pack_that_always_fails_names_it_and_records_the_others(
 
     monkeypatch.setattr("trainables.tune_adapter.train_within_memory", fails)
     assert complete_study(storage, "failing") == 1
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    lines = capsys.readouterr().err.splitlines()
+    errors = [line for line in lines if line.startswith("error:")]
     assert errors == ["error: the pack of 3 runs digits triplet hard failed: ValueError: broken on purpose"]
+    at_once = [line for line in lines if "failed at try" in line]
+    assert [line.partition(" of 3: ")[2] for line in at_once] == ["ValueError: broken on purpose"] * MOST_TRIES
+    standing = read_standing(storage / "failing")
+    assert standing is not None
+    assert (standing.ended, len(standing.troubles)) == (True, MOST_TRIES)
     assert len(tried.read_text()) == MOST_TRIES
     kept = load_study("undisturbed", storage).query("loss == 'contrastive'").reset_index(drop=True)
     found = load_study("failing", storage)

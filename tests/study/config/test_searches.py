@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from study.config.levels import Range
 from study.config.loading import ConfigError, load_config
 from study.config.model import StudyConfig
-from study.config.searches import SAMPLINGS
+from study.config.searches import SAMPLINGS, round_at_rungs
 
 
 def searched(**options: Any) -> StudyConfig:
@@ -73,6 +74,15 @@ def test_where_a_study_gives_no_ranges_each_loss_has_its_own_and_narrower_ones_o
         ({"halving": True, "epochs": 1}, "a run of one epoch cannot be stopped earlier"),
         ({"rungs": "6,50"}, "--rungs and --factor are for --halving, which is off"),
         ({"factor": 3}, "--rungs and --factor are for --halving, which is off"),
+        ({"hours": 0}, "--hours: input should be greater than 0 (got 0)"),
+        ({"hours": "-1"}, "--hours: input should be greater than 0"),
+        ({"hours": "nan"}, "--hours: input should be a finite number"),
+        ({"hours": 1e9}, "--hours: input should be less than or equal to 10000"),
+        ({"hours": "soon"}, "--hours: input should be a valid number"),
+        ({"search": "grid", "hours": 1}, "--hours is for a search: a grid trains all of its combinations"),
+        ({"hours": 1, "settings": 7}, "with --hours searches go on in rounds of 8 settings: give 8 or more"),
+        ({"hours": 1, "settings": 4, "halving": True}, "in rounds of 8 settings: give 8 or more, or leave --hours out"),
+        ({"hours": 1, "most_runs": 100}, "are 468 runs, more than 100"),
     ],
 )
 def test_what_cannot_be_searched_is_one_line_that_says_what_to_do(options: dict[str, Any], said: str) -> None:
@@ -108,3 +118,25 @@ def test_ends_that_lie_hundreds_of_powers_of_ten_apart_are_drawn_between() -> No
 def test_a_budget_that_is_not_given_makes_whole_brackets() -> None:
     for factor, budget in ((4, 24), (5, 25), (10, 30)):
         assert searched(halving=True, factor=factor).budget == budget
+
+
+@pytest.mark.parametrize("options", [{}, {"halving": True}, {"search": "tpe", "halving": True, "factor": 3}])
+def test_by_the_clock_the_number_of_settings_is_bounded_by_the_most_runs_alone(options: dict[str, Any]) -> None:
+    """By whole rounds: one more would be too many."""
+    for most_runs in (5000, 100_000):
+        config = searched(hours=2.5, most_runs=most_runs, **options)
+        in_round = round_at_rungs(config.rung_epochs, config.factor)
+        searches = 2 * 2 * 13
+        assert config.budget % in_round[0] == 0
+        runs = sum(config.settings_at_rungs)
+        assert searches * runs <= most_runs < searches * (runs + sum(in_round))
+    assert searched(hours=2.5, settings=36, **options).budget == 36
+
+
+def test_time_takes_the_place_of_a_presets_number_of_settings_and_not_of_ones_own(tmp_path: Path) -> None:
+    assert load_config("demo", None, {"hours": "0.5"}).settings is None
+    assert load_config("demo", None, {"hours": "0.5", "settings": "16"}).budget == 16
+    file = tmp_path / "mine.yaml"
+    file.write_text("settings: 24\nhours: 2\n")
+    assert load_config("demo", file, {}).budget == 24
+    assert load_config("demo", None, {}).budget == 8

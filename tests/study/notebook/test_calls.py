@@ -17,12 +17,12 @@ import pytest
 import study
 from analysis import StudyWarning, claims, load_study, verdicts
 from study import ConfigError, StudyConfig, StudyError, StudyResult, plan_study, run_study, study_config
-from study.voice import Voice
+from study.output.voice import Voice
 from tests.analysis.recorded import record_study
 from tests.analysis.studies import simulated_runs
 
 SMALL: dict[str, Any] = {"name": "mine", "datasets": "digits", "margins": [0.5, 1, 2], "seeds": 8}
-Session = Callable[[StudyConfig, bool, Voice], int]
+Session = Callable[[StudyConfig, bool, float, Voice], int]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[Session], None]:
 
 
 def raising(error: BaseException) -> Session:
-    def session(config: StudyConfig, only_plan: bool, voice: Voice) -> int:
+    def session(config: StudyConfig, only_plan: bool, started: float, voice: Voice) -> int:
         raise error
 
     return session
@@ -74,7 +74,7 @@ def test_a_fault_of_the_configuration_is_an_exception_that_names_fields_and_no_o
 def test_a_plan_is_the_text_of_the_session(held: Callable[[Session], None]) -> None:
     asked: list[Any] = []
 
-    def session(config: StudyConfig, only_plan: bool, voice: Voice) -> int:
+    def session(config: StudyConfig, only_plan: bool, started: float, voice: Voice) -> int:
         asked.append((config, only_plan))
         voice.say("Study 'mine'\n  runs  48")
         return 0
@@ -88,7 +88,7 @@ def test_a_plan_is_the_text_of_the_session(held: Callable[[Session], None]) -> N
 def test_what_fails_on_the_way_is_in_the_result_and_a_warning_at_the_line_of_the_call(
     held: Callable[[Session], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def session(config: StudyConfig, only_plan: bool, voice: Voice) -> int:
+    def session(config: StudyConfig, only_plan: bool, started: float, voice: Voice) -> int:
         voice.say("the plan")
         voice.fail("the pack of 4 runs failed: no memory")
         voice.say("the verdicts")
@@ -104,7 +104,7 @@ def test_what_fails_on_the_way_is_in_the_result_and_a_warning_at_the_line_of_the
 
 
 def test_the_same_warning_is_shown_again_by_another_call(held: Callable[[Session], None]) -> None:
-    def session(config: StudyConfig, only_plan: bool, voice: Voice) -> int:
+    def session(config: StudyConfig, only_plan: bool, started: float, voice: Voice) -> int:
         voice.warn("few seeds")
         return 0
 
@@ -151,7 +151,7 @@ def test_another_error_comes_through_as_it_is(held: Callable[[Session], None]) -
 def test_the_environment_of_the_process_is_as_before(
     held: Callable[[Session], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def session(config: StudyConfig, only_plan: bool, voice: Voice) -> int:
+    def session(config: StudyConfig, only_plan: bool, started: float, voice: Voice) -> int:
         os.environ["TUNE_GLOBAL_CHECKPOINT_S"], os.environ["KEPT"] = "3600", "changed"
         return 0
 

@@ -65,13 +65,13 @@ from study.planning.packing import make_packs, pack_limits
 from study.data.sources import find_datasets
 margins = [0.01 * step for step in range(1, 141)]
 config = load_config("demo", None, {"miners": ["all", "semihard", "hard"], "margins": margins, "seeds": 30})
-started = time.perf_counter()
+started = time.process_time()
 datasets, _ = find_datasets(config)
 runs = expand(config, datasets)
 packs = make_packs(runs, None, 64, pack_limits(config, datasets))
 assert len(runs) == sum(len(planned.runs) for planned in packs) == 50_400
 peak = open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]  # ru_maxrss would count the parent
-print(time.perf_counter() - started, int(peak) / 2**20)
+print(time.process_time() - started, int(peak) / 2**20)
 """
 
 

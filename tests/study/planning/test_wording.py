@@ -11,10 +11,12 @@ from study.config.loading import load_config, preset_names
 from study.config.per_loss import PerLoss
 from study.data.sources import find_datasets
 from study.planning.estimate import Estimate
-from study.planning.wording import _test_lines, length_warnings, plan_lines, power_warnings
+from study.planning.wording import _test_lines, length_warnings, plan_lines, power_warnings, time_is_up_lines
+from study.progress import duration
 from study.search.cohorts import all_asked, cohorts
 from tests.study.planning.examples import CNN, VIT, example, runs_of
 from trainables.datasets.registry import DATASETS, dataset_info
+from trainables.pack import DatasetKey
 
 
 def test_the_plan_names_what_is_trained_and_tested() -> None:
@@ -125,3 +127,45 @@ def test_the_plan_of_a_search_shows_its_budget_in_settings_runs_and_epochs() -> 
         "grid average: none, for each seed draws settings of its own",
     ):
         assert part in text
+
+
+SEARCH = {"search": "sobol", "halving": True, "margins": ["0.1..10"], "lrs": ["1e-4..1e-2"], "datasets": ["digits"]}
+
+
+def plan_by_the_clock(seconds: float, done: int = 0, **options: Any) -> str:
+    """A round of all searches trains 6,448 epochs, of which the measured ones took a second each, on two workers."""
+    config = example(hours=seconds / 3600, seeds=13, **{**SEARCH, **options})
+    (digits,) = find_datasets(config)[0]
+    asked = all_asked(cohorts(config, [digits]), {})
+    return "\n".join(plan_lines(config, asked, done, 10, 2, [Estimate(digits, 1e9, 20.0, 1.0, 0.0)]))
+
+
+def test_the_plan_of_a_search_by_the_clock_says_what_a_round_is_and_about_how_many_settings_there_will_be() -> None:
+    """A round is 26 searches x (8 x 3 + 2 x 50) seconds on two workers, after 30 of starting and preparing."""
+    in_round = 26 * (8 * 3 + 2 * 50) / 2
+    text = plan_by_the_clock(30 + 4 * in_round)
+    for part in (
+        "sobol: rounds of 8 settings, 3072 at most, and the default for each dataset, loss and seed, 26 searches",
+        "8 to epoch 3, 2 to epoch 50: 124 epochs instead of 400 a round",
+        "260 of 3224 epochs in a round of all searches",
+        f"time       {duration(30 + 4 * in_round)} from the start of the command: about 24 to 40 settings a search",
+    ):
+        assert part in text
+    assert "about 24 to 40 more settings a search" in plan_by_the_clock(30 + 4 * in_round, done=100)
+    assert "about 24 to 32 settings a search" in plan_by_the_clock(30 + 4 * in_round, settings=32)
+    assert "about 16 settings a search" in plan_by_the_clock(30 + 4 * in_round, settings=16)
+    assert "at most 16 settings a search" in plan_by_the_clock(30 + 1.1 * in_round)
+    for seconds in (10, 30 + 0.7 * in_round):
+        assert "command: too short for a round of 8 settings on this machine" in plan_by_the_clock(seconds)
+
+
+def test_when_the_time_is_up_it_is_said_how_far_the_searches_are_and_how_they_go_on() -> None:
+    digits, synthetic = DatasetKey("digits", "mlp"), DatasetKey("synthetic", "mlp")
+    tried = {(digits, "triplet"): 25, (digits, "contrastive"): 17, (synthetic, "triplet"): 9}
+    assert time_is_up_lines(tried, 100) == [
+        "The time is up. Settings that every seed has tried:",
+        "  digits (mlp): triplet 25, contrastive 17",
+        "  synthetic (mlp): triplet 9",
+        "The same command goes on for as long again.",
+    ]
+    assert time_is_up_lines(tried, 0)[-1].endswith("give more --hours.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 from analysis.parameters import PARAMETERS
+from study.planning.grid import Round
 from study.planning.packing import PlannedPack, make_packs
 from study.recording.pack_record import Provenance, make_record
 from tests.study.planning.examples import runs_of
@@ -56,6 +57,16 @@ def test_a_record_says_where_it_comes_from_and_which_runs_diverged(planned: Plan
     origin = {"pack": planned.name, "code_version": "1.0+abc", "data_digest": "digest", "device": "cpu"}
     origin |= {"test_part": "drawn", "search": "grid", "stopped": "false"}
     assert [run.tags for run in record.runs] == [{**origin, "diverged": "false"}, {**origin, "diverged": "epoch 1"}]
+
+
+def test_a_record_says_in_which_round_of_its_search_a_setting_was_tried(planned: PlannedPack, history: History) -> None:
+    """What a search trains beside its budget belongs to none, like a grid."""
+    runs = (replace(planned.runs[0], round=Round(2, 24, 6)), planned.runs[1])
+    record = make_record(replace(planned, runs=runs), history, 1.0, PROVENANCE, sketched_seed=0)
+    first, second = (run.tags for run in record.runs)
+    assert (first["round_settings"], first["round_whole"]) == ("24", "6")
+    assert not {"round_settings", "round_whole"} & set(second)
+    assert [run.key for run in record.runs] == planned.keys
 
 
 def test_embeddings_are_kept_of_one_seed_with_few_digits(planned: PlannedPack, history: History) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.config.levels import Range
+from study.planning.grid import BESIDE
 from study.search.search import Ask, Method, progress
 from tests.study.search.examples import score_of, space
 
@@ -71,6 +72,37 @@ def test_more_budget_asks_for_more_and_for_the_same_before_it(sampling: str, run
         assert {*ask_all(Method(sampling, 23, rungs, 3))} < {*more}, "a batch that is cut short asks for its first ones"
 
 
+@pytest.mark.parametrize("sampling", ["random", "sobol", "tpe"])
+@pytest.mark.parametrize("rungs", [RUNGS, (50,)])
+def test_in_rounds_it_asks_for_one_after_the_other_and_for_the_same_as_at_once(
+    sampling: str, rungs: tuple[int, ...]
+) -> None:
+    method = Method(sampling, 36, rungs, 3, in_rounds=True)
+    first = ask_all(method, answered=set())
+    assert len(first) == method.round == (9 if rungs == RUNGS else 8)
+    asks, at_once = ask_all(method), ask_all(Method(sampling, 36, rungs, 3))
+    assert {*asks} == {*at_once}
+    assert {ask: ask.round for ask in asks} == {ask: ask.round for ask in at_once}
+    assert [ask.round.number for ask in asks] == sorted(ask.round.number for ask in asks)
+    assert to_the_end(method, [5, 2, 0]) == asks
+
+
+@pytest.mark.parametrize("sampling", ["random", "sobol", "tpe"])
+@pytest.mark.parametrize(("rungs", "budget"), [(RUNGS, 36), ((50,), 20)])
+def test_a_round_says_how_many_settings_there_are_after_it_and_how_many_of_them_are_whole(
+    sampling: str, rungs: tuple[int, ...], budget: int
+) -> None:
+    asks = ask_all(Method(sampling, budget, rungs, 3))
+    rounds = sorted({ask.round for ask in asks})
+    expected = [9, 18, 27, 36] if rungs == RUNGS else [8, 16, 20]
+    assert [each.settings for each in rounds] == expected
+    assert [each.number for each in rounds] == [*range(len(expected))]
+    for number, settings_after, whole in rounds:
+        so_far = [ask for ask in asks if ask.round.number <= number]
+        assert len({ask.setting for ask in so_far}) == settings_after
+        assert sum(ask.epoch == 50 for ask in so_far) == whole
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     order=st.lists(st.integers(0, 26), min_size=1, max_size=20), sampling=st.sampled_from(["random", "sobol", "tpe"])
@@ -105,3 +137,5 @@ def test_the_setting_that_is_trained_anyway_is_drawn_by_no_search() -> None:
         again = ask_all(Method(sampling, 20, (50,), 4, first=drawn[3].setting))
         assert len({ask.setting for ask in again}) == len(again) == 21
         assert again[0] == drawn[3]
+        assert again[0].round == BESIDE
+        assert max(ask.round.settings for ask in again) == 20
