@@ -19,8 +19,8 @@ WORTH_SAYING = 60.0  # seconds of one worker by which the plan must be off
 class Bar(Protocol):
     """A progress bar."""
 
-    def show(self, fraction: float, text: str, force: bool = False) -> None:
-        """Shows how much is done, from 0 to 1, and a text; `force` even if something was shown a moment ago."""
+    def show(self, fraction: float, text: str, force: bool = False, more: str = "") -> None:
+        """Shows how much is done, from 0 to 1, a text, and `more`; `force` even if it has shown something just now."""
 
     def elapsed(self) -> float:
         """Seconds since it was made."""

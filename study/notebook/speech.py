@@ -68,18 +68,19 @@ class NotebookBar:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tqdm warns where there are no widgets, and draws a bar of text
             from tqdm.auto import tqdm
-        form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+        form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
         self._bar: Any = tqdm(total=1.0, bar_format=form)
         self._started = self._last_shown = time.monotonic()
 
-    def show(self, fraction: float, text: str, force: bool = False) -> None:
-        """Shows how much is done, from 0 to 1, and a text."""
+    def show(self, fraction: float, text: str, force: bool = False, more: str = "") -> None:
+        """Shows how much is done, from 0 to 1, a text beside it, and `more` behind it."""
         now = time.monotonic()
         if not force and now - self._last_shown < _SHOW_SECONDS:
             return
         self._last_shown = now
         self._bar.n = min(fraction, 1.0)
         self._bar.set_description_str(text, refresh=False)
+        self._bar.set_postfix_str(more.strip(), refresh=False)
         self._bar.refresh()
 
     def elapsed(self) -> float:

@@ -30,11 +30,13 @@ def execute(notebook: dict[str, Any]) -> dict[str, Any]:
 
 def _outputs(source: str, namespace: dict[str, Any], count: int) -> list[dict[str, Any]]:
     tree = ast.parse(source)
-    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    last = tree.body[-1]
+    if isinstance(last, ast.Expr):
+        tree.body.pop()
     value = None
     with redirect_stdout(io.StringIO()) as printed:
         exec(compile(tree, f"cell {count}", "exec"), namespace)
-        if last is not None:
+        if isinstance(last, ast.Expr):
             value = eval(compile(ast.Expression(last.value), f"cell {count}", "eval"), namespace)
     outputs: list[dict[str, Any]] = []
     if printed.getvalue():

@@ -34,13 +34,14 @@ def test_a_notebook_gets_a_bar_with_the_runs_and_the_time_left(
     assert in_notebook()
     bar = voice.bar()
     assert isinstance(bar, NotebookBar)
-    bar.show(0.25, "12/48 runs", force=True)
+    bar.show(0.25, "12/48 runs", force=True, more="  3 packs done")
     bar.show(0.5, "24/48 runs")  # a moment later
     bar.say("training takes 3 times as long as planned")
     bar.show(1.0, "48/48 runs", force=True)
     bar.close()
     out, err = capsys.readouterr()
     assert "12/48 runs  25%|" in err
+    assert ", 3 packs done" in err
     assert "24/48" not in err
     assert "48/48 runs 100%|" in err
     assert "3 times as long" in out
