@@ -1,14 +1,13 @@
-"""Shows the progress of a study in the terminal."""
+"""Follows the progress of a study, and shows it in the terminal."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import sys
 import time
 from collections import defaultdict
 from operator import mul
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, Protocol, TextIO
 
 from trainables.pack import DatasetKey, Pack
 
@@ -17,7 +16,23 @@ FAR_OFF = 1.5  # times as long as planned, or as short, which is worth a line
 WORTH_SAYING = 60.0  # seconds of one worker by which the plan must be off
 
 
-class Bar:
+class Bar(Protocol):
+    """A progress bar."""
+
+    def show(self, fraction: float, text: str, force: bool = False, more: str = "") -> None:
+        """Shows how much is done, from 0 to 1, a text, and `more`; `force` even if it has shown something just now."""
+
+    def elapsed(self) -> float:
+        """Seconds since it was made."""
+
+    def say(self, text: str) -> None:
+        """Says something beside the bar."""
+
+    def close(self) -> None:
+        """Ends the bar."""
+
+
+class TerminalBar:
     """A progress bar on a terminal. On any other output, a line from time to time."""
 
     def __init__(self, output: TextIO) -> None:
@@ -91,13 +106,13 @@ class Progress:
     share of that time that is over, unless less is left to train.
     """
 
-    def __init__(self, runs: int, seconds: float, output: TextIO = sys.stderr, limit: float = math.inf) -> None:
+    def __init__(self, runs: int, seconds: float, bar: Bar, limit: float = math.inf) -> None:
         """Starts with no pack.
 
         Args:
             runs: How many will be trained.
             seconds: That they are expected to take on one worker.
-            output: Where progress is shown.
+            bar: Shows it.
             limit: After how many seconds the training ends, whatever is left.
         """
         self._planned_runs = runs
@@ -110,7 +125,7 @@ class Progress:
         self._runs_done = 0
         self._limit = max(limit, 1e-9)
         self._said = math.isfinite(limit)  # then the plan is to use that time
-        self._bar = Bar(output)
+        self._bar = bar
 
     def add(self, pack: Pack, seconds: float) -> None:
         """A pack will be trained, and is expected to take so many seconds on one worker."""

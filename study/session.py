@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +28,7 @@ from study.config.model import StudyConfig
 from study.data.preparation import BackboneRunner, fault_text, run_here
 from study.errors import StudyError
 from study.machine import CORES, local_device
+from study.output.voice import TERMINAL, Voice
 from study.planning.estimate import Estimate, estimate
 from study.planning.packing import PACKS_PER_GPU
 from study.planning.ranges import range_warnings
@@ -50,13 +50,16 @@ from study.training import ResultKeeper, plan_packs, plan_training, train
 from trainables.datasets.errors import DatasetError
 
 
-def run_study(config: StudyConfig, only_plan: bool = False, started: float | None = None) -> int:
+def run_study(
+    config: StudyConfig, only_plan: bool = False, started: float | None = None, voice: Voice = TERMINAL
+) -> int:
     """Plans, trains what is missing, records it and reports.
 
     Args:
         config: The study.
         only_plan: Whether to plan alone.
         started: When the command did, by `time.monotonic`; now if not given. `hours` count from there.
+        voice: Says how it goes on.
 
     Returns:
         The exit status: 0, or 1 if something failed on the way.
@@ -65,19 +68,19 @@ def run_study(config: StudyConfig, only_plan: bool = False, started: float | Non
         StudyError: If the study cannot start or continue. What is recorded stays.
     """
     if only_plan:
-        return _plan_only(config)
+        return _plan_only(config, voice)
     started = time.monotonic() if started is None else started
     folder = study_folder(config.storage, config.name)
     check_storage(folder)
     with _storage_errors_in_words(config, folder), only_session(folder) as raise_if_taken_over:
         clear_half_made(folder)
         clear_standing(folder)
-        return _run_session(config, started, raise_if_taken_over)
+        return _run_session(config, started, raise_if_taken_over, voice)
 
 
-def _plan_only(config: StudyConfig) -> int:
+def _plan_only(config: StudyConfig, voice: Voice) -> int:
     try:
-        _show_plan(config, read_state(config, only_plan=True))
+        _show_plan(config, read_state(config, only_plan=True), voice)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -99,9 +102,9 @@ def _storage_errors_in_words(config: StudyConfig, folder: UPath) -> Iterator[Non
         raise StudyError(f"{error}; what is recorded stays: {remedy} the same command again") from None
 
 
-def _run_session(config: StudyConfig, started: float, raise_if_taken_over: Callable[[], None]) -> int:
+def _run_session(config: StudyConfig, started: float, raise_if_taken_over: Callable[[], None], voice: Voice) -> int:
     state = read_state(config)
-    estimates = _show_plan(config, state)
+    estimates = _show_plan(config, state, voice)
     failures: list[str] = []
     # A new file of MLflow's is made while the first packs train. Any other address may be wrong, and is checked before.
     makes_new_file = config.tracking_uri is None and is_new_database(config.mlflow_uri)
@@ -111,22 +114,24 @@ def _run_session(config: StudyConfig, started: float, raise_if_taken_over: Calla
     with ExitStack() as until_trained:
         until_trained.callback(background.shutdown, wait=False)
         if not makes_new_file:
-            _check_mlflow(opening)
-        gpus_per_pack = 0.0 if state.is_complete else until_trained.enter_context(_ray(config))
-        datasets, warnings = prepare_datasets(config, state, _backbone_runner(gpus_per_pack))
-        _warn(warnings)
+            _check_mlflow(opening, voice)
+        gpus_per_pack = 0.0 if state.is_complete else until_trained.enter_context(_ray(config, voice))
+        datasets, warnings = prepare_datasets(config, state, _backbone_runner(gpus_per_pack), voice)
+        _warn(warnings, voice)
         connect_again = partial(connect_mlflow, config)
         records = records_folder(config.storage, config.name)
         recorder = Recorder(records, opening, connect_again, raise_if_taken_over=raise_if_taken_over)
+        until_trained.push(recorder.stop_on_error)
         for record in state.records:
             recorder.add_recorded(record)
         searches = SearchLog(study_folder(config.storage, config.name))
         searches.add({name: own for each in state.cohorts for name, own in each.trials(state.scores).items()})
         if state.is_complete:
-            print("Nothing to train: every run is recorded.")
+            voice.say("Nothing to train: every run is recorded.")
         else:
             training = plan_training(config, state, estimates, datasets, gpus_per_pack, searches, started)
-            failures = train(training, ResultKeeper(training, recorder, config.seeds[0], raise_if_taken_over))
+            keeper = ResultKeeper(training, recorder, config.seeds[0], raise_if_taken_over, voice)
+            failures = train(training, keeper)
         searches.write()
         raise_if_taken_over()
         report = background.submit(_build_report, config)
@@ -136,14 +141,14 @@ def _run_session(config: StudyConfig, started: float, raise_if_taken_over: Calla
     except TrackingError as error:
         failures.append(f"MLflow is incomplete ({error}); {sync_hint(config)} fills it from the records")
     raise_if_taken_over()
-    failures += _show_report(config, report, sink)
+    failures += _show_report(config, report, sink, voice)
     for failure in failures:
-        print(f"error: {failure}", file=sys.stderr)
+        voice.fail(failure)
     return 1 if failures else 0
 
 
-def _show_plan(config: StudyConfig, state: StudyState) -> list[Estimate]:
-    """Prints the plan and its warnings; returns how long the training takes by dataset."""
+def _show_plan(config: StudyConfig, state: StudyState, voice: Voice) -> list[Estimate]:
+    """Says the plan and its warnings; returns how long the training takes by dataset."""
     workers = _local_workers(config.gpus_per_pack)
     packs = plan_packs(config, state, workers)
     try:
@@ -153,13 +158,13 @@ def _show_plan(config: StudyConfig, state: StudyState) -> list[Estimate]:
     except DatasetError as error:  # an image that was read for the measurement is broken
         raise StudyError(fault_text(error)) from None
     lines = plan_lines(config, state.runs, len(state.done), len(packs), workers, estimates)
-    print("\n".join(lines), flush=True)
+    voice.say("\n".join(lines))
     gpu = torch.cuda.is_available() or config.address is not None
-    _warn(state.warnings)
-    _warn(power_warnings(config, len(state.datasets)))
-    _warn(range_warnings(config, recorded=bool(state.done)))
+    _warn(state.warnings, voice)
+    _warn(power_warnings(config, len(state.datasets)), voice)
+    _warn(range_warnings(config, recorded=bool(state.done)), voice)
     if config.hours is None:
-        _warn(length_warnings(estimates, len(packs), workers, gpu))
+        _warn(length_warnings(estimates, len(packs), workers, gpu), voice)
     return estimates
 
 
@@ -168,27 +173,27 @@ def _local_workers(gpus_per_pack: float | None) -> int:
     return torch.cuda.device_count() * int(1 / gpus_per_pack if gpus_per_pack else PACKS_PER_GPU) or CORES
 
 
-def _warn(warnings: Iterable[str]) -> None:
+def _warn(warnings: Iterable[str], voice: Voice) -> None:
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr, flush=True)
+        voice.warn(warning)
 
 
-def _check_mlflow(opening: Future[TrackingSink]) -> None:
+def _check_mlflow(opening: Future[TrackingSink], voice: Voice) -> None:
     try:
         opening.result()
     except TrackingError as error:
         if not error.unreachable:
             raise StudyError(f"--tracking-uri: {error}; start the server, or leave the option out") from None
-        _warn([f"{error}; the study goes on, and MLflow is filled from its records when it is back"])
+        voice.warn(f"{error}; the study goes on, and MLflow is filled from its records when it is back")
 
 
 @contextmanager
-def _ray(config: StudyConfig) -> Iterator[float]:
+def _ray(config: StudyConfig, voice: Voice) -> Iterator[float]:
     """Connects to Ray. Yields the fraction of a GPU that each pack takes there."""
     try:
         local = config.address is None
         connect(config.address)
-        with ended_if_head_dies(local):
+        with ended_if_head_dies(local, voice):
             yield choose_gpus_per_pack(config.gpus_per_pack, local)
     except ClusterError as error:
         text = message_text(error)
@@ -213,18 +218,20 @@ def _build_report(config: StudyConfig) -> tuple[str, Study]:
         return report_on(study, config.storage), study
 
 
-def _show_report(config: StudyConfig, building: Future[tuple[str, Study]], sink: TrackingSink | None) -> list[str]:
+def _show_report(
+    config: StudyConfig, building: Future[tuple[str, Study]], sink: TrackingSink | None, voice: Voice
+) -> list[str]:
     """Shows the report and where to browse, and logs it to MLflow; returns a line about each thing that failed."""
     try:
         text, study = building.result()
     except StudyNotFoundError as error:
-        print(f"No report: {error}")
+        voice.say(f"No report: {error}")
         return []
     except ValueError as error:
         return [f"no report could be made: {error}"]
-    print(f"\n{text}")
+    voice.say(f"\n{text}")
     if sink is None:
-        print(browse_text(config.mlflow_uri, config.name))
+        voice.say(browse_text(config.mlflow_uri, config.name))
         return []
     views: list[View] = []
     failures = []
@@ -232,8 +239,8 @@ def _show_report(config: StudyConfig, building: Future[tuple[str, Study]], sink:
         views = write_browsing(sink, study)
         sink.log_report(report_folder(config.storage, config.name))
     except RefusedAddressError as error:
-        _warn([f"the report is not in MLflow: {error}"])
+        voice.warn(f"the report is not in MLflow: {error}")
     except TrackingError as error:
         failures = [f"the report is not in MLflow ({error}); {sync_hint(config)} logs it"]
-    print(browse_text(config.mlflow_uri, config.name, sink.experiment, views))
+    voice.say(browse_text(config.mlflow_uri, config.name, sink.experiment, views))
     return failures

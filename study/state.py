@@ -17,6 +17,7 @@ from study.data.cached_inputs import check_cached_inputs
 from study.data.preparation import BackboneRunner, fault_text, is_prepared, prepare
 from study.data.sources import DatasetsError, EncodedDataset, find_datasets
 from study.errors import StudyError
+from study.output.voice import TERMINAL, Voice
 from study.planning.grid import Run, older_keys
 from study.planning.joining import differences
 from study.planning.work import Work
@@ -115,7 +116,7 @@ def read_state(config: StudyConfig, only_plan: bool = False) -> StudyState:
 
 
 def prepare_datasets(
-    config: StudyConfig, state: StudyState, runner: BackboneRunner
+    config: StudyConfig, state: StudyState, runner: BackboneRunner, voice: Voice = TERMINAL
 ) -> tuple[dict[DatasetKey, AnyDataset], list[str]]:
     """Prepares the datasets of the runs that are missing, and checks those of the recorded runs.
 
@@ -125,6 +126,7 @@ def prepare_datasets(
         config: The study.
         state: What it wants and has.
         runner: Runs frozen backbones.
+        voice: Shows how far the preparation is.
 
     Returns:
         The datasets, and warnings.
@@ -137,7 +139,7 @@ def prepare_datasets(
     others = [dataset for dataset in state.datasets if dataset not in to_train]
     cached = [dataset for dataset in others if is_prepared(dataset, config.cache)]
     try:
-        datasets, warnings = prepare([*to_train, *cached], config.cache, config.synthetic, runner)
+        datasets, warnings = prepare([*to_train, *cached], config.cache, config.synthetic, runner, voice)
         # Encoders that read the same inputs have one entry of the cache.
         for encoded in {(each.dataset, backbone_of(each.encoder)): each for each in from_cache}.values():
             loaded = datasets[encoded.key]

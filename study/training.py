@@ -17,6 +17,7 @@ from study.cluster.scheduling import train_packs
 from study.cluster.trials import OtherVersionError
 from study.config.model import StudyConfig
 from study.errors import StudyError
+from study.output.voice import TERMINAL, Voice
 from study.planning.estimate import Estimate
 from study.planning.grid import Run
 from study.planning.leaders import Leaders
@@ -179,21 +180,28 @@ class ResultKeeper:
 
     Attributes:
         jobs: What Ray trains. It grows as results call for more.
+        voice: Says how it goes on.
         progress: What is shown.
         busy_seconds: How long the packs that ended took, all together.
         trained_runs: How many runs these packs had.
     """
 
     def __init__(
-        self, training: Training, recorder: Recorder, sketched_seed: int, raise_if_taken_over: Callable[[], None]
+        self,
+        training: Training,
+        recorder: Recorder,
+        sketched_seed: int,
+        raise_if_taken_over: Callable[[], None],
+        voice: Voice = TERMINAL,
     ) -> None:
         self._training = training
         self._recorder = recorder
         self._sketched_seed = sketched_seed
         self._raise_if_taken_over = raise_if_taken_over
         self.jobs: list[TrainingJob] = []
+        self.voice = voice
         left = training.deadline - time.monotonic()
-        self.progress = Progress(training.planned_runs, training.planned_seconds, limit=left)
+        self.progress = Progress(training.planned_runs, training.planned_seconds, voice.bar(), limit=left)
         self._telling = Telling(self.progress, training.leaders, training.standing)
         self.busy_seconds = 0.0
         self.trained_runs = 0
@@ -261,9 +269,9 @@ def train(training: Training, keeper: ResultKeeper) -> list[str]:
     keeper.ended()
     seconds_each = keeper.busy_seconds / max(keeper.trained_runs, 1)
     took = duration(time.monotonic() - started)
-    print(f"Trained {keeper.trained_runs} runs in {took}, {seconds_each:.3g} s a run and worker")
+    keeper.voice.say(f"Trained {keeper.trained_runs} runs in {took}, {seconds_each:.3g} s a run and worker")
     if time.monotonic() >= training.deadline and not training.pool.is_done:
-        print("\n".join(time_is_up_lines(training.pool.tried(), keeper.trained_runs)))
+        keeper.voice.say("\n".join(time_is_up_lines(training.pool.tried(), keeper.trained_runs)))
     return [f"{_pack_text(training.pool.packs[position])} failed: {message_text(why)}" for position, why in failed]
 
 

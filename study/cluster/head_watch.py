@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 import ray
 
 from study.cluster.connection import knock
+from study.output.voice import TERMINAL, Voice
 
 REFUSED_SECONDS = 6.0  # for which its machine says that nothing listens there: the head has died
 SILENT_SECONDS = 10.0  # without any answer, after which it is said
@@ -39,25 +38,23 @@ class Silence:
 
 
 @contextmanager
-def ended_if_head_dies(local: bool) -> Iterator[None]:
-    """Ends this process with one line if the connected cluster's head dies while the block runs.
-
-    The main thread may wait for an answer of Ray's that never comes, so that no exception could reach it.
+def ended_if_head_dies(local: bool, voice: Voice = TERMINAL) -> Iterator[None]:
+    """Ends the session with one line if the connected cluster's head dies while the block runs.
 
     Args:
         local: Whether the cluster is this machine alone, and its other processes end as well.
+        voice: Says so, and ends it.
     """
     address = ray.get_runtime_context().gcs_address
 
     def on_silence(silence: Silence) -> None:
         if not silence.is_death:
-            _say(f"warning: Ray's head at {address} does not answer for {silence.seconds:.0f} s; training waits for it")
+            text = f"Ray's head at {address} does not answer for {silence.seconds:.0f} s; training waits for it"
+            voice.warn(text, amid=True)
             return
         where, remedy = ("here", "run") if local else (f"at {address}", "start Ray there again, and run")
-        _say(f"error: Ray's head {where} has died; what is recorded stays: {remedy} the same command again")
-        if local:
-            _end_local_processes()
-        os._exit(2)
+        text = f"Ray's head {where} has died; what is recorded stays: {remedy} the same command again"
+        voice.end(text, _end_local_processes if local else lambda: None)
 
     with watched(address, on_silence):
         yield
@@ -106,7 +103,3 @@ def _end_local_processes() -> None:
     node = getattr(ray._private.worker, "_global_node", None)
     if node is not None:
         node.kill_all_processes(check_alive=False, allow_graceful=True)
-
-
-def _say(line: str) -> None:
-    print(f"\n{line}", file=sys.stderr, flush=True)

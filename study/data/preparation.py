@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from analysis.limits import remedy
 from analysis.plain_text import message_text, name_text
 from study.data.sources import EncodedDataset
 from study.machine import CORES, local_device
-from study.progress import Bar
+from study.output.voice import TERMINAL, Voice
 from trainables.datasets.cache import CacheEntry, entry_folder, load_or_make
 from trainables.datasets.errors import DatasetError, LargeImageError
 from trainables.datasets.images import decode_images
@@ -39,7 +38,11 @@ def run_here(backbone: str, model: torch.nn.Module) -> FeatureExtractor:
 
 
 def prepare(
-    datasets: Sequence[EncodedDataset], cache: Path, synthetic: SyntheticOptions, runner: BackboneRunner = run_here
+    datasets: Sequence[EncodedDataset],
+    cache: Path,
+    synthetic: SyntheticOptions,
+    runner: BackboneRunner = run_here,
+    voice: Voice = TERMINAL,
 ) -> tuple[dict[DatasetKey, AnyDataset], list[str]]:
     """Loads datasets from the cache. Those that are not in the cache are prepared and added to it.
 
@@ -50,6 +53,7 @@ def prepare(
         cache: Folder of the cache.
         synthetic: How the generated dataset is drawn.
         runner: Runs frozen backbones. Images are always read and decoded in this process.
+        voice: Shows how many images are read.
 
     Returns:
         The datasets, and warnings.
@@ -67,7 +71,7 @@ def prepare(
         if encoded.listing is None:
             loaded[encoded.dataset, backbone] = load_vectors(encoded.dataset, synthetic)
             continue
-        entry = _cache_entry(encoded, encoded.listing, cache, runner)
+        entry = _cache_entry(encoded, encoded.listing, cache, runner, voice)
         labels, test = torch.tensor(encoded.listing.labels), encoded.official_test
         content = f"{entry.source_digest} {json.dumps(encoded.preprocessing, sort_keys=True)}"
         dataset = make_dataset(encoded.dataset, entry.inputs, labels, encoded.split, test, entry.duplicates, content)
@@ -102,11 +106,13 @@ def _duplicate_warnings(dataset: Dataset, listing: ImageListing, duplicates: lis
     ]
 
 
-def _cache_entry(encoded: EncodedDataset, listing: ImageListing, cache: Path, runner: BackboneRunner) -> CacheEntry:
+def _cache_entry(
+    encoded: EncodedDataset, listing: ImageListing, cache: Path, runner: BackboneRunner, voice: Voice
+) -> CacheEntry:
     backbone = backbone_of(encoded.encoder)
 
     def make() -> tuple[Tensor, list[str]]:
-        bar = Bar(sys.stderr)
+        bar = voice.bar()
         what = f"preparing {name_text(encoded.dataset)}" + (f" for {backbone}" if backbone else "")
 
         def on_image(count: int) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from types import TracebackType
 
 from analysis.store.files import Folder
 from analysis.store.records import PackRecord, write_record
@@ -14,6 +15,8 @@ from study.recording.mlflow_sink import TrackingError, TrackingSink
 from study.recording.stopped_runs import StoppedRuns
 from study.storage.errors import storage_errors
 from study.storage.lock import LockedError
+
+_STOP_SECONDS = 3.0  # for what is being written to MLflow when an error ends the session
 
 
 class Recorder:
@@ -50,6 +53,7 @@ class Recorder:
         self._waiting: list[PackRecord] = []
         self._stopped = StoppedRuns()
         self._next_try = 0.0
+        self._stopping = False
         self._thread = threading.Thread(target=self._fill, name="mlflow", daemon=True)
         self._thread.start()
 
@@ -81,12 +85,21 @@ class Recorder:
         sink.remove(self._stopped.went_on())
         return sink
 
+    def stop_on_error(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Fills MLflow no further if an error has ended the session: the next one does, maybe in this process."""
+        if kind is not None:
+            self._stopping = True
+            self._queue.put(None)
+            self._thread.join(_STOP_SECONDS)
+
     def _fill(self) -> None:
         try:
             self._sink = self._opening.result()
         except TrackingError:
             self._next_try = time.monotonic() + self._pause
-        while (record := self._queue.get()) is not None:
+        while (record := self._queue.get()) is not None and not self._stopping:
             if self._stopped.keeps(record):
                 continue
             self._waiting.append(record)
@@ -102,6 +115,8 @@ class Recorder:
         sink = self._sink = self._sink or self._connect()
         failure = None
         for record in list(self._waiting):
+            if self._stopping:
+                break
             self._raise_if_taken_over()
             try:
                 sink.write(record)

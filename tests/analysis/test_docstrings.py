@@ -15,6 +15,7 @@ from tests.analysis.studies import simulated_runs
 MODULES = (
     *("comparison.arms", "comparison.paired_tests", "conclusions.claim_verdicts", "conclusions.overall"),
     *("conclusions.effort", "conclusions.slices", "conclusions.verdict_table", "statistics.censoring", "store.loading"),
+    *("figures", "tables"),
 )
 
 

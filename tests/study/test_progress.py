@@ -9,13 +9,13 @@ from typing import TextIO
 
 import pytest
 
-from study.progress import Progress, duration
+from study.progress import Progress, TerminalBar, duration
 from tests.trainables.test_invariants import ALONE, DIGITS
 from trainables.pack import Pack
 
 
 def progress_of(packs: list[Pack], seconds: list[float], output: TextIO) -> Progress:
-    progress = Progress(sum(len(pack.members) for pack in packs), sum(seconds), output)
+    progress = Progress(sum(len(pack.members) for pack in packs), sum(seconds), TerminalBar(output))
     for pack, expected in zip(packs, seconds, strict=True):
         progress.add(pack, expected)
     return progress
@@ -82,16 +82,16 @@ def test_packs_that_end_correct_what_is_expected_of_the_others_of_their_dataset(
 
 def test_where_a_clock_ends_the_training_the_time_that_is_over_counts_unless_less_is_left(packs: list[Pack]) -> None:
     output = io.StringIO()
-    progress = Progress(100_000, 1e9, output, limit=1e6)
+    progress = Progress(100_000, 1e9, TerminalBar(output), limit=1e6)
     for pack in packs:
         progress.add(pack, 10.0)
     progress.finished(0, 300.0)
     assert 0 < progress.fraction() < 1e-4
     assert "as planned" not in output.getvalue()
-    over = Progress(30, 30.0, output, limit=-5.0)
+    over = Progress(30, 30.0, TerminalBar(output), limit=-5.0)
     over.add(packs[0], 10.0)
     assert over.fraction() == 1.0
-    bounded = Progress(10, 10.0, output, limit=1e6)
+    bounded = Progress(10, 10.0, TerminalBar(output), limit=1e6)
     bounded.add(packs[0], 10.0)
     bounded.finished(0, 12.0)
     assert bounded.fraction() == 1.0

@@ -111,6 +111,11 @@ def summary(findings: Findings) -> Document:
     return _document(findings, blocks)
 
 
+def excerpt(findings: Findings) -> Document:
+    """`answer_blocks`, for a notebook."""
+    return _document(findings, answer_blocks(findings))
+
+
 def answer_blocks(findings: Findings) -> list[Block]:
     """Which loss is better, in short: what to do on each dataset, and the verdicts on performance, each loss tuned."""
     blocks: list[Block] = [Headlines(tuple(headlines(findings)))]

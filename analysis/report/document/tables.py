@@ -25,7 +25,7 @@ from analysis.report.formatting import (
 
 P_ZERO, P_DECIDES = "p (d = 0, Holm)", "p that decides"
 VERDICT = "verdict"
-_NAMES = frozenset({"dataset", "metric", "first", "second"})
+_NAMES = frozenset({"dataset", "metric", "estimand", "first", "second"})
 
 
 def sole_pair(results: Sequence[Result] | Sequence[OverallResult]) -> ArmPair | None:
@@ -44,14 +44,31 @@ def _arm_cells(arms: ArmPair | None, result: Result | OverallResult) -> tuple[st
 
 
 def verdict_rows(results: Sequence[Result]) -> TextTable:
-    """The verdicts: shares in percent and points, ratios with a multiplication sign, epochs as they are."""
+    """The verdicts: shares in percent and points, ratios with a multiplication sign, epochs as they are.
+
+    Several estimands have a column.
+    """
     arms = sole_pair(results)
     names, means = _arm_headings(arms)
-    headings = ("dataset", "metric", *names, "n", *means, "difference", "95% interval", P_ZERO, P_DECIDES, VERDICT)
+    places = ("estimand",) if len({result.estimand for result in results}) > 1 else ()
+    headings = (
+        "dataset",
+        "metric",
+        *places,
+        *names,
+        "n",
+        *means,
+        "difference",
+        "95% interval",
+        P_ZERO,
+        P_DECIDES,
+        VERDICT,
+    )
     rows: list[tuple[Cell, ...]] = [
         (
             str(result.dataset),
             result.metric,
+            *(str(result.estimand) for _ in places),
             *_arm_cells(arms, result),
             str(result.n),
             mean_text(result.first_mean, result.scale),

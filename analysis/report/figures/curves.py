@@ -8,11 +8,47 @@ import pandas as pd
 
 from analysis.comparison.comparisons import Comparison
 from analysis.parameters import ARM
+from analysis.report.arms import pair_styles
+from analysis.report.figures.style import Drawing, NothingToDrawError, PlainLog, band, panel
+from analysis.report.formatting import seeds_text
 from analysis.statistics.intervals import with_t_intervals
 
 DYNAMICS = ("train/loss", "train/active_ratio", "train/grad_norm")
 VARIANCES = ("test/intra_variance", "test/inter_variance")
+_CURVES = {
+    "train/loss": ("Training loss", "mean over candidates"),
+    "train/active_ratio": ("Active ratio", "active candidates (share)"),
+    "train/grad_norm": ("Gradient norm", "L2 norm"),
+    "test/intra_variance": ("Intra-class variance, test data", "squared distance"),
+    "test/inter_variance": ("Inter-class variance, test data", "squared distance"),
+}
 _COLUMNS = ["dataset", ARM, "metric", "epoch", "n", "mean", "low", "high"]
+
+
+def curve(metric: str, rows: pd.DataFrame, comparison: Comparison) -> Drawing:
+    """A metric by epoch, for both arms.
+
+    Args:
+        metric: Of `DYNAMICS` or `VARIANCES`.
+        rows: Of `epoch_curves`, those of the metric and comparison.
+        comparison: The comparison.
+
+    Raises:
+        NothingToDrawError: If there are no rows.
+    """
+    if rows.empty:
+        raise NothingToDrawError(f"no run has {metric} by epoch")
+    title, unit = _CURVES[metric]
+    with panel() as (figure, axes):
+        band(axes, rows, "epoch", pair_styles(comparison))
+        if rows["mean"].gt(0).all() and metric != "train/active_ratio":
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(PlainLog())
+            axes.yaxis.set_minor_formatter(PlainLog(minor_thresholds=(1.2, 0.4)))
+        axes.set(xlabel="epoch", ylabel=unit, title=title)
+    n = seeds_text(rows["n"].tolist())
+    shown = f"mean and 95% band over {n}" if rows["n"].gt(1).any() else f"{n}, no band"
+    return Drawing(figure, rows.drop(columns="dataset"), f"{title} by epoch, {shown}, for both losses", n)
 
 
 def epoch_curves(compared: Sequence[Comparison], points: pd.DataFrame) -> pd.DataFrame:

@@ -3,27 +3,84 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.comparison.result import Result
-from analysis.metrics import Scale
+from analysis.comparison.result import Result, result_table
+from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED, Scale
 from analysis.report.arms import ArmStyle
-from analysis.report.figures.style import EQUIVALENT, INK, PlainLog, panel
+from analysis.report.figures.style import EQUIVALENT, INK, Drawing, PlainLog, panel
+from analysis.report.formatting import seeds_text
 
 _AXES: dict[Scale, str] = {
     "share": "{0} minus {1} (pt)",
     "log": "{0} / {1} (ratio)",
     "epochs": "{0} minus {1} (epochs)",
 }
+_SHORT: dict[str | None, str] = {GRID_AVERAGE: "grid", AT_DEFAULT: "default"}
 MECHANISMS: dict[Scale, str] = {
     "share": "Activity in training",
     "log": "Variances, gradient",
     "epochs": "Decay time",
 }
+
+
+def effect_groups(results: Iterable[Result]) -> dict[tuple[str, Scale], list[Result]]:
+    """Which results of a comparison stand on one axis: by kind, ``performance`` or ``mechanism``, and scale.
+
+    Tuned ones and averages over the grid that have verdicts; of metrics that repeat the question, tuned ones alone.
+    """
+    shown = [
+        result
+        for result in results
+        if result.n > 1
+        and not result.is_shown
+        and (result.estimand == TUNED or (result.estimand == GRID_AVERAGE and result.family != "secondary"))
+    ]
+    return by_axis(shown)
+
+
+def by_axis(results: Iterable[Result]) -> dict[tuple[str, Scale], list[Result]]:
+    """Results by kind, ``performance`` or ``mechanism``, and scale: those that can stand on one axis."""
+    groups: dict[tuple[str, Scale], list[Result]] = {}
+    for result in results:
+        kind = "mechanism" if result.family == "mechanism" else "performance"
+        groups.setdefault((kind, result.scale), []).append(result)
+    return groups
+
+
+def effects(results: Sequence[Result], styles: Mapping[str, ArmStyle]) -> Drawing:
+    """A forest plot of one pair of arms and scale.
+
+    Args:
+        results: In the order to be shown from the top, not empty: one of `by_axis`.
+        styles: Of both arms.
+    """
+    title = MECHANISMS[results[0].scale] if results[0].family == "mechanism" else "Performance"
+    if len({(result.metric, result.estimand) for result in results}) == 1 < len(results):
+        title = f"{results[0].metric}, {results[0].estimand}"
+    columns = ["metric", "estimand", "n", "difference", "ci_low", "ci_high", "p_corrected", "verdict"]
+    labels = _labels(results)
+    alt = "; ".join(f"{label}: {result.verdict}" for label, result in zip(labels, results, strict=True))
+    counts: dict[str, list[int]] = {}
+    for result in results:
+        counts.setdefault(str(result.estimand), []).append(result.n)
+    n = ", ".join(f"{seeds_text(numbers)} ({estimand})" for estimand, numbers in counts.items())
+    return Drawing(forest(results, labels, title, styles), result_table(results)[columns], alt, n)
+
+
+def _labels(results: Sequence[Result]) -> list[str]:
+    """What is compared and where; of one metric on several datasets, the datasets alone."""
+    of_metric = [f"{result.metric}, {_SHORT.get(result.estimand, result.estimand)}" for result in results]
+    datasets = [str(result.dataset) for result in results]
+    if len(set(datasets)) == 1:
+        return of_metric
+    if len(set(of_metric)) == 1:
+        return datasets
+    return [f"{dataset}, {label}" for dataset, label in zip(datasets, of_metric, strict=True)]
 
 
 def forest(results: Sequence[Result], labels: Sequence[str], title: str, styles: Mapping[str, ArmStyle]) -> Figure:

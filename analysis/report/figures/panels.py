@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
 from analysis.comparison.comparisons import Comparison
-from analysis.comparison.result import Result, result_table
-from analysis.metrics import GRID_AVERAGE, TUNED, Scale
+from analysis.comparison.result import Result
 from analysis.parameters import ARM
-from analysis.report.arms import ArmStyle, pair_styles
+from analysis.report.arms import pair_styles
 from analysis.report.figures.conditions import decay, tuning_difference, tuning_effort
-from analysis.report.figures.curves import DYNAMICS, VARIANCES
+from analysis.report.figures.curves import DYNAMICS, VARIANCES, curve
 from analysis.report.figures.embeddings import embeddings
-from analysis.report.figures.forest import MECHANISMS, forest
+from analysis.report.figures.forest import effect_groups, effects
 from analysis.report.figures.margins import OVER_MARGINS, margins
 from analysis.report.figures.searching import SearchTables, importance_dots, margin_rate_map
-from analysis.report.figures.style import Drawing, NothingToDrawError, PlainLog, as_svg, band, panel
-from analysis.report.formatting import seeds_text
+from analysis.report.figures.style import Drawing, NothingToDrawError, as_svg
 
 TUNING_EFFORT = "Tuning effort"  # a section
-_CURVES = {
-    "train/loss": ("Training loss", "mean over candidates"),
-    "train/active_ratio": ("Active ratio", "active candidates (share)"),
-    "train/grad_norm": ("Gradient norm", "L2 norm"),
-    "test/intra_variance": ("Intra-class variance, test data", "squared distance"),
-    "test/inter_variance": ("Inter-class variance, test data", "squared distance"),
-}
 
 
 @dataclass(frozen=True)
@@ -120,7 +111,7 @@ def _attempts(
         for comparison in drawn if len(curves) else ():
             for metric in metrics:
                 rows = curves[(curves["dataset"] == comparison.label) & (curves["metric"] == metric)]
-                draw = partial(_curve, metric, rows, comparison)
+                draw = partial(curve, metric, rows, comparison)
                 yield _Attempt(section, comparison.label, metric.replace("/", " "), draw)
     for comparison in drawn:
         for over in OVER_MARGINS:
@@ -148,54 +139,11 @@ def _of_search(searched: SearchTables) -> Iterator[_Attempt]:
 
 
 def _forests(comparison: Comparison, results: Sequence[Result]) -> Iterator[_Attempt]:
-    shown = [
-        result
-        for result in results
-        if (result.dataset, result.arms) == (comparison.dataset, comparison.arms)
-        and result.n > 1
-        and not result.is_shown
-        and (result.estimand == TUNED or (result.estimand == GRID_AVERAGE and result.family != "secondary"))
-    ]
-    groups: dict[tuple[str, Scale], list[Result]] = {}
-    for result in shown:
-        kind = "mechanism" if result.family == "mechanism" else "performance"
-        groups.setdefault((kind, result.scale), []).append(result)
-    for (kind, scale), own in groups.items():
-        title = "Performance" if kind == "performance" else MECHANISMS[scale]
+    own = [r for r in results if (r.dataset, r.arms) == (comparison.dataset, comparison.arms)]
+    for (kind, scale), shown in effect_groups(own).items():
         yield _Attempt(
             "Effects",
             comparison.label,
             f"effects {kind} {scale}",
-            partial(_effects, own, title, pair_styles(comparison)),
+            partial(effects, shown, pair_styles(comparison)),
         )
-
-
-def _effects(results: Sequence[Result], title: str, styles: Mapping[str, ArmStyle]) -> Drawing:
-    columns = ["metric", "estimand", "n", "difference", "ci_low", "ci_high", "p_corrected", "verdict"]
-    labels = [_label(result) for result in results]
-    alt = "; ".join(f"{label}: {result.verdict}" for label, result in zip(labels, results, strict=True))
-    counts: dict[str, list[int]] = {}
-    for result in results:
-        counts.setdefault(str(result.estimand), []).append(result.n)
-    n = ", ".join(f"{seeds_text(numbers)} ({estimand})" for estimand, numbers in counts.items())
-    return Drawing(forest(results, labels, title, styles), result_table(results)[columns], alt, n)
-
-
-def _label(result: Result) -> str:
-    return f"{result.metric}, {'tuned' if result.estimand == TUNED else 'grid'}"
-
-
-def _curve(metric: str, rows: pd.DataFrame, comparison: Comparison) -> Drawing:
-    if rows.empty:
-        raise NothingToDrawError(f"no run has {metric} by epoch")
-    title, unit = _CURVES[metric]
-    with panel() as (figure, axes):
-        band(axes, rows, "epoch", pair_styles(comparison))
-        if rows["mean"].gt(0).all() and metric != "train/active_ratio":
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(PlainLog())
-            axes.yaxis.set_minor_formatter(PlainLog(minor_thresholds=(1.2, 0.4)))
-        axes.set(xlabel="epoch", ylabel=unit, title=title)
-    n = seeds_text(rows["n"].tolist())
-    shown = f"mean and 95% band over {n}" if rows["n"].gt(1).any() else f"{n}, no band"
-    return Drawing(figure, rows.drop(columns="dataset"), f"{title} by epoch, {shown}, for both losses", n)

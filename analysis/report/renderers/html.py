@@ -18,12 +18,20 @@ OUTCOMES = ("supported", "contradicted", "depends on the margin", "equivalent", 
 
 def html(document: Document) -> str:
     """The whole page."""
+    return _rendered(document, "report.html.j2", "style.css")
+
+
+def fragment(document: Document) -> str:
+    """The blocks alone, for a page of others such as a notebook: with a style that touches nothing else there."""
+    return _rendered(document, "fragment.html.j2", "fragment.css")
+
+
+def _rendered(document: Document, template: str, css: str) -> str:
     environment = _environment()
-    style = Markup(environment.get_template("style.css").render())
+    style = Markup(environment.get_template(css).render())
     classes = {outcome: outcome for outcome in OUTCOMES}
     classes |= {arm: f"arm{number}" for number, arm in enumerate(document.arms, start=1)}
-    page = environment.get_template("report.html.j2").render(document=document, style=style, classes=classes)
-    return lines_text(page)
+    return lines_text(environment.get_template(template).render(document=document, style=style, classes=classes))
 
 
 @cache

@@ -122,3 +122,14 @@ def test_whatever_a_store_raises_is_reported(uri: str, tmp_path: Path, monkeypat
     recorder.add(record(["a"]))
     with pytest.raises(TrackingError, match="division"):
         recorder.close()
+
+
+def test_an_error_of_the_session_ends_the_filling_of_mlflow(uri: str, tmp_path: Path) -> None:
+    sink, failing = open_sink(uri, "s"), RuntimeError("of the session")
+    recorder = Recorder(tmp_path, opened(sink), lambda: sink)
+    recorder.stop_on_error(None, None, None)
+    assert recorder._thread.is_alive()
+    recorder.stop_on_error(RuntimeError, failing, None)
+    assert not recorder._thread.is_alive()
+    recorder.add(record(["late"]))
+    assert runs_of(uri) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from study.planning.leaders import Leaders
-from study.progress import Progress
+from study.progress import Progress, TerminalBar
 from study.recording import telling
 from study.recording.telling import Telling
 from study.storage.standing import StandingFile, read_standing
@@ -16,7 +16,7 @@ from trainables.pack import Pack
 
 def test_troubles_are_said_at_once_and_written_down(tmp_path: Path) -> None:
     output = io.StringIO()
-    progress = Progress(2, 10.0, output)
+    progress = Progress(2, 10.0, TerminalBar(output))
     progress.add(Pack(DIGITS, (ALONE,)), 5.0)
     told = Telling(progress, Leaders(), StandingFile(tmp_path))
     told.reached(0, 1)
@@ -36,7 +36,7 @@ def test_a_storage_that_takes_no_progress_ends_no_training(tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("study.storage.standing.write_whole", full)
-    told = Telling(Progress(1, 1.0, io.StringIO()), Leaders(), StandingFile(tmp_path))
+    told = Telling(Progress(1, 1.0, TerminalBar(io.StringIO())), Leaders(), StandingFile(tmp_path))
     told.trouble("x")
     told.ended()
 
@@ -45,7 +45,7 @@ def test_the_leaders_are_shown_from_time_to_time(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(telling, "_LEADERS_SECONDS", 0.0)
     output, leaders = io.StringIO(), Leaders()
     monkeypatch.setattr(Leaders, "lines", lambda _: ["digits (mlp): triplet 60.00% (2 seeds)"])
-    progress = Progress(1, 1.0, output)
+    progress = Progress(1, 1.0, TerminalBar(output))
     progress.add(Pack(DIGITS, (ALONE,)), 5.0)
     Telling(progress, leaders).finished(0, 1.0, (), {})
     assert (

@@ -170,7 +170,7 @@ def test_a_session_that_was_taken_over_records_nothing_more(
     monkeypatch.setattr("study.session.connect_mlflow", unreachable)
     for name, value in {"connect": None, "disconnect": None, "choose_gpus_per_pack": 0.0}.items():
         monkeypatch.setattr(f"study.session.{name}", lambda *_, value=value, **__: value)
-    monkeypatch.setattr("study.session.ended_if_head_dies", contextlib.nullcontext)
+    monkeypatch.setattr("study.session.ended_if_head_dies", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr("study.training.count_workers", lambda *_: 1)
     monkeypatch.setattr("study.training.train_packs", end_a_pack)
     small = ["--preset", "demo", "--datasets", "digits", "--losses", "triplet", "--margins", "1", "--epochs", "1"]
