@@ -86,13 +86,13 @@ def test_which_loss_is_better_opens_on_the_verdicts(opened: Opened) -> None:
     opened.look("Which loss is better", ".bartext")
     text = opened.page.inner_text("body")
     bars = opened.page.locator(".bartext").all_text_contents()
-    for row in opened.verdicts.itertuples():
-        turned = row.side == row.second
-        ends = (-row.ci_high, -row.ci_low) if turned else (row.ci_low, row.ci_high)
-        difference = -row.difference if turned else row.difference
-        said = f"{row.Index}: {row.verdict} {100 * difference:+.2f} pt [{100 * ends[0]:+.2f}, {100 * ends[1]:+.2f}]"
+    for dataset, row in opened.verdicts.to_dict("index").items():
+        turned = row["side"] == row["second"]
+        ends = (-row["ci_high"], -row["ci_low"]) if turned else (row["ci_low"], row["ci_high"])
+        difference = -row["difference"] if turned else row["difference"]
+        said = f"{dataset}: {row['verdict']} {100 * difference:+.2f} pt [{100 * ends[0]:+.2f}, {100 * ends[1]:+.2f}]"
         assert said in text
-        assert f"{row.Index} map_at_r/mean" in text
+        assert f"{dataset} map_at_r/mean" in text
     first = opened.verdicts.loc[opened.verdicts.index[0]]  # that of the charts in sight
     assert {f"{float(bar):.2f}" for bar in bars} >= {f"{first.first_mean:.2f}", f"{first.second_mean:.2f}"}
 
