@@ -21,6 +21,9 @@ SCREENSHOTS = Path("build") / "screenshots"  # kept by CI
 SMALL = ["--datasets", "digits", "synthetic", "--miners", "all", "--margins", "0.5", "4"]
 PATIENCE = 60_000  # milliseconds until a page shows something, on a busy machine
 
+FIRST_CHART = """() => document.querySelector('.js-plotly-plot').data.map(
+    line => ({name: line.name, metric: line.metricKey, last: line.y[line.y.length - 1]}))"""
+
 
 def missing(what: str) -> None:
     """Skips, except on CI, which must have what these tests need."""
@@ -37,11 +40,13 @@ class Opened:
         page: Of the browser.
         addresses: Those that the command printed, by title.
         verdicts: The verdict table, for MAP@R with each loss tuned, by dataset.
+        curve: The training loss on digits by epoch, as the report draws it.
     """
 
     page: Any
     addresses: dict[str, str]
     verdicts: pd.DataFrame
+    curve: pd.DataFrame
 
     def look(self, title: str, until: str) -> None:
         """Opens an address, waits until something is there, and keeps a picture."""
@@ -67,6 +72,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     printed = dict(re.findall(r"^  (\w[\w ]+\w)  +http://127\.0\.0\.1:5000/(#\S+)$", output, re.MULTILINE))
     table = pd.read_csv(storage / "s" / "report" / "verdicts.csv")
     tuned = table[(table["estimand"] == "tuned") & (table["metric"] == "map_at_r")].set_index("dataset")
+    curve = pd.read_csv(storage / "s" / "report" / "figures" / "train-loss-digits.csv")
     server = Server(f"sqlite:///{storage / 'mlflow.db'}", free_port(), storage / "artifacts")
     try:
         wait_for(server.answers)
@@ -76,7 +82,8 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
             page = chromium.new_page(viewport={"width": 1400, "height": 900})
             page.goto(server.address)
             page.wait_for_timeout(3000)
-            yield Opened(page, {title: f"{server.address}/{place}" for title, place in printed.items()}, tuned)
+            addresses = {title: f"{server.address}/{place}" for title, place in printed.items()}
+            yield Opened(page, addresses, tuned, curve)
             chromium.close()
     finally:
         server.stop()
@@ -102,8 +109,15 @@ def test_what_the_losses_do_opens_on_curves_of_both_with_their_intervals(opened:
     text = opened.page.inner_text("body")
     for dataset in opened.verdicts.index:
         assert f"{dataset}, by epoch: mean and 95% interval" in text
-    drawn = opened.page.locator(".js-plotly-plot").first
-    assert drawn.locator(".scatterlayer .trace .lines path").count() == 2 * 3, "two losses: a mean and both ends of its interval"
+    drawn = opened.page.evaluate(FIRST_CHART)
+    assert {(line["name"], line["metric"]) for line in drawn} == {
+        (f"{loss} digits", f"digits loss/{end}")
+        for loss in ("contrastive", "triplet")
+        for end in ("mean", "ci_low", "ci_high")
+    }
+    last = opened.curve[opened.curve["epoch"] == opened.curve["epoch"].max()].set_index("loss")["mean"]
+    means = {line["name"].split()[0]: line["last"] for line in drawn if line["metric"].endswith("/mean")}
+    assert means == pytest.approx(last.to_dict())
     assert not re.search(r"Model metrics \(\d+\)|No charts in this section", text)
 
 
