@@ -1,12 +1,13 @@
 # make demo: installs and runs the demo study. make test: installs and passes the checks.
 # make faults: kills real processes for some minutes. make simulations: judges thousands of fabricated studies.
+# make browser: reads MLflow's pages in a headless Chromium (Debian's `chromium`); pictures go to build/screenshots.
 # make bench: times the demo's search against plain Ray Tune, half an hour on two idle cores; writes build/time_to_verdict.md.
 # An existing .venv is reused; PYTHON chooses the interpreter that makes a new one.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test faults simulations bench install clean
+.PHONY: demo test faults browser simulations bench install clean
 
 demo: install
 	$(BIN)/python -m study.run --preset demo
@@ -21,6 +22,9 @@ test: install
 faults: install
 	$(BIN)/python -m pytest -m "faults and alone"
 	$(BIN)/python -m pytest -m "faults and not alone" -n 3 --durations=5
+
+browser: install
+	$(BIN)/python -m pytest -m browser -n 0 --durations=5
 
 simulations: install
 	$(BIN)/python -m pytest -m slow -n 2 -rP --durations=5 tests/analysis/test_simulations.py

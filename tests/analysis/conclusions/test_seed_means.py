@@ -51,10 +51,10 @@ def test_each_setting_of_a_grid_has_its_mean() -> None:
     runs = fabricated_runs(np.random.default_rng(0), datasets=1)
     means = setting_means(runs, [SCORE])
     assert len(means) == 2 * len(MARGINS)
-    for row in means.itertuples():
-        own = runs[(runs["loss"] == row.loss) & (runs["margin"] == row.margin)]
-        assert row.mean == pytest.approx(own[SCORE.column].mean())
-        assert row.n == SEEDS
+    plain = runs.groupby(["loss", "margin"])[SCORE.column].mean()
+    found = means.set_index(["loss", "margin"])
+    np.testing.assert_allclose(found["mean"], plain.loc[found.index], rtol=1e-12)
+    assert set(found["n"]) == {SEEDS}
 
 
 def test_where_seeds_drew_their_margins_a_setting_is_a_fifth_of_the_range() -> None:

@@ -100,7 +100,7 @@ def test_runs_that_are_inserted_are_to_the_last_column_those_of_mlflows_interfac
     through_interface = counted(sink, monkeypatch)
     for pack in packs:
         sink.write(pack)
-    assert len(through_interface) == 3, "the study, the cell and the example"
+    assert len(through_interface) == 2, "the study and the example"
     monkeypatch.setattr("study.recording.mlflow_sink.insert_runs", lambda *_: None)
     sink = open_sink(written, "s")
     for pack in packs:

@@ -1,0 +1,146 @@
+"""In a real browser each address that a study prints opens on its answer, with the numbers of the verdict table."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.study.processes import Server, free_port, run_to_end, wait_for
+
+pytestmark = pytest.mark.browser
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SCREENSHOTS = Path("build") / "screenshots"  # kept by CI
+SMALL = ["--datasets", "digits", "synthetic", "--miners", "all", "--margins", "0.5", "4"]
+PATIENCE = 60_000  # milliseconds until a page shows something, on a busy machine
+
+FIRST_CHART = """() => document.querySelector('.js-plotly-plot').data.map(
+    line => ({name: line.name, metric: line.metricKey, last: line.y[line.y.length - 1]}))"""
+
+
+def missing(what: str) -> None:
+    """Skips, except on CI, which must have what these tests need."""
+    if os.environ.get("CI"):
+        pytest.fail(f"CI has no {what}")
+    pytest.skip(f"no {what}")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A finished study behind MLflow's server, and a browser.
+
+    Attributes:
+        page: Of the browser.
+        addresses: Those that the command printed, by title.
+        verdicts: The verdict table, for MAP@R with each loss tuned, by dataset.
+        curve: The training loss on digits by epoch, as the report draws it.
+    """
+
+    page: Any
+    addresses: dict[str, str]
+    verdicts: pd.DataFrame
+    curve: pd.DataFrame
+
+    def look(self, title: str, until: str) -> None:
+        """Opens an address, waits until something is there, and keeps a picture."""
+        self.page.goto("about:blank")
+        self.page.goto(self.addresses[title])
+        self.page.wait_for_selector(until, state="attached", timeout=PATIENCE)
+        self.page.wait_for_timeout(2000)
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{title.lower().replace(' ', '-')}.png")
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    browser = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    if browser is None:
+        missing(f"browser ({' or '.join(BROWSERS)})")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("playwright")
+    storage = tmp_path_factory.mktemp("results")
+    output = run_to_end(*SMALL, "--seeds", "11", "--epochs", "4", "--name", "s", "--storage", str(storage))
+    printed = dict(re.findall(r"^  (\w[\w ]+\w)  +http://127\.0\.0\.1:5000/(#\S+)$", output, re.MULTILINE))
+    table = pd.read_csv(storage / "s" / "report" / "verdicts.csv")
+    tuned = table[(table["estimand"] == "tuned") & (table["metric"] == "map_at_r")].set_index("dataset")
+    curve = pd.read_csv(storage / "s" / "report" / "figures" / "train-loss-digits.csv")
+    server = Server(f"sqlite:///{storage / 'mlflow.db'}", free_port(), storage / "artifacts")
+    try:
+        wait_for(server.answers)
+        with sync_playwright() as driver:
+            # Root, as on CI, has no sandbox; the pages are this machine's own.
+            chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+            page = chromium.new_page(viewport={"width": 1400, "height": 900})
+            page.goto(server.address)
+            page.wait_for_timeout(3000)
+            addresses = {title: f"{server.address}/{place}" for title, place in printed.items()}
+            yield Opened(page, addresses, tuned, curve)
+            chromium.close()
+    finally:
+        server.stop()
+
+
+def test_which_loss_is_better_opens_on_the_verdicts(opened: Opened) -> None:
+    opened.look("Which loss is better", ".bartext")
+    text = opened.page.inner_text("body")
+    bars = opened.page.locator(".bartext").all_text_contents()
+    for dataset, row in opened.verdicts.to_dict("index").items():
+        turned = row["side"] == row["second"]
+        ends = (-row["ci_high"], -row["ci_low"]) if turned else (row["ci_low"], row["ci_high"])
+        difference = -row["difference"] if turned else row["difference"]
+        said = f"{dataset}: {row['verdict']} {100 * difference:+.2f} pt [{100 * ends[0]:+.2f}, {100 * ends[1]:+.2f}]"
+        assert said in text
+        assert f"{dataset} map_at_r/mean" in text
+    first = opened.verdicts.loc[opened.verdicts.index[0]]  # that of the charts in sight
+    assert {f"{float(bar):.2f}" for bar in bars} >= {f"{first.first_mean:.2f}", f"{first.second_mean:.2f}"}
+
+
+def test_what_the_losses_do_opens_on_curves_of_both_with_their_intervals(opened: Opened) -> None:
+    opened.look("What the losses do", ".scatterlayer .trace")
+    text = opened.page.inner_text("body")
+    for dataset in opened.verdicts.index:
+        assert f"{dataset}, by epoch: mean and 95% interval" in text
+    drawn = opened.page.evaluate(FIRST_CHART)
+    assert {(line["name"], line["metric"]) for line in drawn} == {
+        (f"{loss} digits", f"digits loss/{end}")
+        for loss in ("contrastive", "triplet")
+        for end in ("mean", "ci_low", "ci_high")
+    }
+    last = opened.curve[opened.curve["epoch"] == opened.curve["epoch"].max()].set_index("loss")["mean"]
+    means = {line["name"].split()[0]: line["last"] for line in drawn if line["metric"].endswith("/mean")}
+    assert means == pytest.approx(last.to_dict())
+    assert not re.search(r"Model metrics \(\d+\)|No charts in this section", text)
+
+
+def test_which_setting_opens_on_settings_and_margins(opened: Opened) -> None:
+    opened.look("Which setting", ".scatterlayer .point")
+    text = opened.page.inner_text("body")
+    for dataset in opened.verdicts.index:
+        assert f"{dataset}: mean MAP@R of each setting" in text
+    assert "margin vs. digits map_at_r/mean" in text
+    points = opened.page.locator(".js-plotly-plot").filter(has=opened.page.locator(".scatterlayer .point")).first
+    assert points.locator(".scatterlayer .point").count() == 4, "two margins of two losses"
+
+
+def test_what_failed_opens_on_how_many_runs_diverged(opened: Opened) -> None:
+    opened.look("What failed", "[role=row] [role=gridcell]")
+    assert opened.page.get_by_text("0 of 22 runs").count() == 4
+
+
+def test_the_studys_description_leads_to_the_same_views(opened: Opened) -> None:
+    opened.page.goto("about:blank")
+    experiment = opened.addresses["What failed"].split("/runs?")[0]
+    opened.page.goto(f"{experiment}/runs?workflowType=machine_learning")
+    opened.page.locator("[role=row] a", has_text=re.compile("^s$")).first.click(timeout=PATIENCE)
+    opened.page.get_by_text("Show more").click(timeout=PATIENCE)
+    for title in opened.addresses:
+        assert opened.page.get_by_role("link", name=title).count() == 1
