@@ -12,13 +12,15 @@ from matplotlib.figure import Figure
 from analysis.comparison.result import Result
 from analysis.metrics import Scale
 from analysis.report.arms import ArmStyle
-from analysis.report.figures.style import EQUIVALENT, INK, PlainLog, panel
+from analysis.report.figures.style import EQUIVALENT, INK, PlainLog, panels
 
 _AXES: dict[Scale, str] = {
     "share": "{0} minus {1} (pt)",
     "log": "{0} / {1} (ratio)",
     "epochs": "{0} minus {1} (epochs)",
 }
+# Inches. All forests have one width, and their axes stand under each other whatever the names beside them.
+_WIDTH, _NAMES, _RIGHT, _TOP, _BOTTOM, _ROW = 5.1, 2.35, 0.15, 0.28, 0.46, 0.26
 MECHANISMS: dict[Scale, str] = {
     "share": "Activity in training",
     "log": "Variances, gradient",
@@ -38,18 +40,25 @@ def forest(results: Sequence[Result], labels: Sequence[str], title: str, styles:
     arms, scale = results[0].arms, results[0].scale
     factor = _factor(scale)
     neutral = 1.0 if scale == "log" else 0.0
-    with panel(3.6, 0.75 + 0.24 * len(results)) as (figure, axes):
+    height = _TOP + _BOTTOM + _ROW * len(results)
+    frame = {
+        "left": _NAMES / _WIDTH,
+        "right": 1 - _RIGHT / _WIDTH,
+        "bottom": _BOTTOM / height,
+        "top": 1 - _TOP / height,
+    }
+    with panels(1, _WIDTH, height, frame) as (figure, [axes]):
         heights = np.arange(len(results))[::-1]
         _draw_regions(axes, results, heights.tolist())
         axes.axvline(neutral, color="#888888", linewidth=0.8, zorder=1)
-        for height, result in zip(heights, results, strict=True):
+        for at, result in zip(heights, results, strict=True):
             side = result.judged.side
             colour = styles[side].colour if side else INK
             low, high = factor * result.ci_low, factor * result.ci_high
             if math.isfinite(low) and math.isfinite(high):
-                axes.plot([low, high], [height, height], color=colour, linewidth=1.6)
+                axes.plot([low, high], [at, at], color=colour, linewidth=1.6)
             inside = colour if side else "white"
-            axes.plot(factor * result.difference, height, "o", color=colour, markersize=5, markerfacecolor=inside)
+            axes.plot(factor * result.difference, at, "o", color=colour, markersize=5, markerfacecolor=inside)
         axes.set_yticks(heights, list(labels))
         axes.set_ylim(-0.7, len(results) - 0.3)
         axes.tick_params(axis="y", length=0)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.comparison.comparisons import Comparison
 from analysis.comparison.result import Result, result_table
-from analysis.metrics import GRID_AVERAGE, TUNED, Scale
+from analysis.metrics import GRID_AVERAGE, TUNED, Scale, title_of
 from analysis.parameters import ARM
 from analysis.report.arms import ArmStyle, pair_styles
 from analysis.report.figures.conditions import decay, tuning_difference, tuning_effort
@@ -19,10 +19,11 @@ from analysis.report.figures.embeddings import embeddings
 from analysis.report.figures.forest import MECHANISMS, forest
 from analysis.report.figures.margins import OVER_MARGINS, margins
 from analysis.report.figures.searching import SearchTables, importance_dots, margin_rate_map
-from analysis.report.figures.style import Drawing, NothingToDrawError, PlainLog, as_svg, band, panel
+from analysis.report.figures.style import Drawing, NothingToDrawError, PlainLog, as_svg, band, bars, panel
 from analysis.report.formatting import seeds_text
 
 TUNING_EFFORT = "Tuning effort"  # a section
+_FEW = 6  # epochs: between so few points a band would show what nobody measured
 _CURVES = {
     "train/loss": ("Training loss", "mean over candidates"),
     "train/active_ratio": ("Active ratio", "active candidates (share)"),
@@ -172,30 +173,41 @@ def _forests(comparison: Comparison, results: Sequence[Result]) -> Iterator[_Att
 
 def _effects(results: Sequence[Result], title: str, styles: Mapping[str, ArmStyle]) -> Drawing:
     columns = ["metric", "estimand", "n", "difference", "ci_low", "ci_high", "p_corrected", "verdict"]
-    labels = [_label(result) for result in results]
+    several = len({result.estimand for result in results}) > 1
+    labels = [_label(result, several) for result in results]
     alt = "; ".join(f"{label}: {result.verdict}" for label, result in zip(labels, results, strict=True))
     counts: dict[str, list[int]] = {}
     for result in results:
         counts.setdefault(str(result.estimand), []).append(result.n)
     n = ", ".join(f"{seeds_text(numbers)} ({estimand})" for estimand, numbers in counts.items())
+    title = title if several else f"{title}, {_short(results[0])}"
     return Drawing(forest(results, labels, title, styles), result_table(results)[columns], alt, n)
 
 
-def _label(result: Result) -> str:
-    return f"{result.metric}, {'tuned' if result.estimand == TUNED else 'grid'}"
+def _label(result: Result, several: bool) -> str:
+    title = title_of(result.metric)
+    return f"{title}, {_short(result)}" if several else title
+
+
+def _short(result: Result) -> str:
+    return "tuned" if result.estimand == TUNED else "grid"
 
 
 def _curve(metric: str, rows: pd.DataFrame, comparison: Comparison) -> Drawing:
     if rows.empty:
         raise NothingToDrawError(f"no run has {metric} by epoch")
     title, unit = _CURVES[metric]
+    epochs = sorted(set(rows["epoch"]))
+    draw = bars if len(epochs) <= _FEW else band
     with panel() as (figure, axes):
-        band(axes, rows, "epoch", pair_styles(comparison))
+        draw(axes, rows, "epoch", pair_styles(comparison))
         if rows["mean"].gt(0).all() and metric != "train/active_ratio":
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(PlainLog())
             axes.yaxis.set_minor_formatter(PlainLog(minor_thresholds=(1.2, 0.4)))
         axes.set(xlabel="epoch", ylabel=unit, title=title)
     n = seeds_text(rows["n"].tolist())
+    measured = ", ".join(map(str, epochs))
+    note = f"Measured at epochs {measured} only (evaluate_every)." if draw is bars else ""
     shown = f"mean and 95% band over {n}" if rows["n"].gt(1).any() else f"{n}, no band"
-    return Drawing(figure, rows.drop(columns="dataset"), f"{title} by epoch, {shown}, for both losses", n)
+    return Drawing(figure, rows.drop(columns="dataset"), f"{title} by epoch, {shown}, for both losses", n, note)
