@@ -169,7 +169,8 @@ def _section_blocks(findings: Findings, results: Sequence[Result]) -> list[Block
         Table(verdict_rows(results)),
     ]
     if _is_headline(results):
-        blocks.insert(1, regions(findings))
+        if any(result.judged.outcome != "insufficient" for swept in findings.regions.results for result in swept):
+            blocks.insert(1, regions(findings))
         blocks.append(Paragraph(captions.tested_data_caption(findings), "note"))
         blocks.append(Bullets(tuple(tuning_lines(findings)), "What tuning chose:"))
     lead = "Epochs until the loss is a tenth of the untrained network's:"

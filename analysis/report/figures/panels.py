@@ -198,7 +198,8 @@ def _curve(metric: str, rows: pd.DataFrame, comparison: Comparison) -> Drawing:
         raise NothingToDrawError(f"no run has {metric} by epoch")
     title, unit = _CURVES[metric]
     epochs = sorted(set(rows["epoch"]))
-    draw = bars if len(epochs) <= _FEW else band
+    few = len(epochs) <= min(_FEW, epochs[-1] - epochs[0])  # all of a short training are not few
+    draw = bars if few else band
     with panel() as (figure, axes):
         draw(axes, rows, "epoch", pair_styles(comparison))
         if rows["mean"].gt(0).all() and metric != "train/active_ratio":
@@ -208,6 +209,6 @@ def _curve(metric: str, rows: pd.DataFrame, comparison: Comparison) -> Drawing:
         axes.set(xlabel="epoch", ylabel=unit, title=title)
     n = seeds_text(rows["n"].tolist())
     measured = ", ".join(map(str, epochs))
-    note = f"Measured at epochs {measured} only (evaluate_every)." if draw is bars else ""
+    note = f"Measured at epochs {measured} only (evaluate_every)." if few else ""
     shown = f"mean and 95% band over {n}" if rows["n"].gt(1).any() else f"{n}, no band"
     return Drawing(figure, rows.drop(columns="dataset"), f"{title} by epoch, {shown}, for both losses", n, note)

@@ -19,6 +19,8 @@
       const note = table.nextElementSibling;
       if (note) note.hidden = !none;
     }
+    for (const fold of chosen.estimand ? all("details") : [])
+      if (all("td.answer", fold).some(cell => !cell.parentElement.hidden)) fold.open = true;
   };
   for (const table of all("table")) {
     const note = document.createElement("small");
