@@ -26,7 +26,7 @@ from analysis.report.document.blocks import (
     Table,
 )
 from analysis.report.document.leads import LEAD, effort_lines
-from analysis.report.document.regions import regions
+from analysis.report.document.regions import regions, seeds
 from analysis.report.document.runs import fate_lines, fate_texts, fixed_lines, run_table
 from analysis.report.document.searching import absent_text, method_text, search_lines
 from analysis.report.document.tables import (
@@ -170,7 +170,7 @@ def _section_blocks(findings: Findings, results: Sequence[Result]) -> list[Block
     ]
     if _is_headline(results):
         if any(result.judged.outcome != "insufficient" for swept in findings.regions.results for result in swept):
-            blocks.insert(1, regions(findings))
+            blocks[1:1] = [regions(findings), seeds(findings)]
         blocks.append(Paragraph(captions.tested_data_caption(findings), "note"))
         blocks.append(Bullets(tuple(tuning_lines(findings)), "What tuning chose:"))
     lead = "Epochs until the loss is a tenth of the untrained network's:"

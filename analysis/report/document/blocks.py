@@ -103,6 +103,44 @@ class Regions:
 
 
 @dataclass(frozen=True)
+class SeedPoint:
+    """A seed's difference in points, and what it is of, in words."""
+
+    at: float
+    said: str
+
+
+@dataclass(frozen=True)
+class SeedStrip:
+    """The seeds of one comparison, their mean and its 95% interval, in points."""
+
+    label: str
+    points: tuple[SeedPoint, ...]
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """A figure that only a page has: each seed as a dot that says which runs it is, on the region of equivalence.
+
+    Attributes:
+        strips: From the top.
+        ticks: Of the one axis, in points; the outer ones are its ends.
+        rope: Half-width of the region that the report uses, in points.
+        metric: Of which the differences are, as people read it.
+        minus: What is subtracted from what, in words.
+    """
+
+    strips: tuple[SeedStrip, ...]
+    ticks: tuple[float, ...]
+    rope: float
+    metric: str
+    minus: str
+
+
+@dataclass(frozen=True)
 class Figures:
     """Figures side by side, under their dataset's name; `captions` are those of single figures."""
 
@@ -119,7 +157,7 @@ class Details:
     blocks: tuple[Block, ...]
 
 
-Block = Heading | Paragraph | Bullets | Headlines | Claims | Table | Regions | Figures | Details
+Block = Heading | Paragraph | Bullets | Headlines | Claims | Table | Regions | Seeds | Figures | Details
 
 
 @dataclass(frozen=True)

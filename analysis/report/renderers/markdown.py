@@ -16,6 +16,7 @@ from analysis.report.document.blocks import (
     Headlines,
     Paragraph,
     Regions,
+    Seeds,
     Table,
 )
 from analysis.report.document.text_table import Badge, Cell, TextTable
@@ -52,7 +53,7 @@ def _block(block: Block, figures: str) -> str:
             return _list(markdown_text(_answer(answer, block.claimant)) for answer in block.answers)
         case Table():
             return table(block.table) if block.table.rows else ""
-        case Regions():
+        case Regions() | Seeds():
             return ""
         case Figures():
             return _figures(block, figures)

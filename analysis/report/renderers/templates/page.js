@@ -11,7 +11,7 @@
   const fits = (own, wanted) => own === wanted || own.startsWith(wanted + ": ");
   const filter = () => {
     for (const part of all("[data-dataset], [data-metric], [data-estimand]"))
-      part.hidden = kinds.some(kind => chosen[kind] && kind in part.dataset && !fits(part.dataset[kind], chosen[kind]));
+      part.toggleAttribute("hidden", kinds.some(kind => chosen[kind] && kind in part.dataset && !fits(part.dataset[kind], chosen[kind])));
     for (const table of all("table")) {
       const rows = all("tbody tr", table);
       const none = rows.length > 0 && rows.every(row => row.hidden);
@@ -87,6 +87,12 @@
     });
   }
 
+  // A dot says which runs it is, for fingers and keys too, where it has no tooltip.
+  const picture = document.querySelector(".seeds"), said = document.querySelector(".said");
+  for (const dot of picture ? all("circle", picture) : [])
+    for (const kind of ["click", "focus", "pointerenter"])
+      dot.addEventListener(kind, () => { said.textContent = dot.querySelector("title").textContent; });
+
   // The region of practical equivalence: each verdict was computed for every width, and one of them is shown.
   const data = document.getElementById("region-verdicts"), box = document.querySelector(".regions");
   if (!data || !box) return;
@@ -99,6 +105,13 @@
   const show = place => {
     slider.value = place;
     shown.textContent = "\u00b1" + parseFloat((100 * sweep.widths[place]).toFixed(4)) + " pt";
+    if (picture) {
+      const [low, high, left, width] = ["low", "high", "left", "width"].map(name => Number(picture.dataset[name]));
+      const [from, to] = [-1, 1].map(side => Math.min(high, Math.max(low, side * 100 * sweep.widths[place])));
+      const band = picture.querySelector(".region");
+      band.setAttribute("x", left + (from - low) / (high - low) * width);
+      band.setAttribute("width", (to - from) / (high - low) * width);
+    }
     targets.forEach((row, at) => {
       if (!places[at]) return;
       const [text, kind, p] = places[at].verdicts[place];

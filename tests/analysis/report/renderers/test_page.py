@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from analysis.metrics import metrics_with
 from analysis.report.document.assembly import report
+from analysis.report.document.regions import seeds
 from analysis.report.document.tables import P_DECIDES, VERDICT, verdict_rows
 from analysis.report.findings import Findings
 from analysis.report.renderers.html import html
@@ -59,6 +61,19 @@ def test_sentence_9_the_page_holds_the_verdicts_of_each_region_as_a_report_with_
     rows = rows_of(found("s", RUNS, metrics=metrics_with({"map_at_r": width})))
     expected = [(row["dataset"], row["estimand"], row[VERDICT], row[P_DECIDES]) for row in rows]
     assert [(dataset, estimand, verdict, p) for dataset, estimand, verdict, _, p in held] == expected
+
+
+def test_a_dot_says_its_seed_and_its_two_runs_and_the_dots_have_the_mean_of_the_verdict(page: str) -> None:
+    findings = found("s", RUNS)
+    drawn = seeds(findings)
+    for strip, comparison in zip(drawn.strips, findings.comparisons, strict=True):
+        assert np.mean([point.at for point in strip.points]) == pytest.approx(strip.mean)
+        said = "; ".join(point.said for point in strip.points) + ";"
+        assert all(said.count(f"run {key};") == 1 for key in comparison.tuned.runs["key"])
+        assert drawn.ticks[0] <= min(strip.low, *(point.at for point in strip.points))
+        assert drawn.ticks[-1] >= max(strip.high, *(point.at for point in strip.points))
+    titles = re.findall(r"<circle[^>]*><title>([^<]*)</title>", page)
+    assert [unescape(title) for title in titles] == [point.said for strip in drawn.strips for point in strip.points]
 
 
 def test_the_page_opens_with_the_region_of_the_report_and_no_name_ends_its_data(page: str) -> None:
