@@ -16,7 +16,7 @@ from ray.tune import TuneError
 from upath import UPath
 
 from analysis.plain_text import message_text
-from analysis.report.build import build_report
+from analysis.report.build import Study, report_on, understand
 from analysis.report.files import report_folder
 from analysis.store.files import study_folder
 from analysis.store.loading import StudyNotFoundError
@@ -33,7 +33,10 @@ from study.planning.estimate import Estimate, estimate
 from study.planning.packing import PACKS_PER_GPU
 from study.planning.ranges import range_warnings
 from study.planning.wording import length_warnings, plan_lines, power_warnings
-from study.recording.mlflow_connection import browse_hint, connect_mlflow, is_new_database, sync_hint
+from study.recording.browsing.addresses import browse_text
+from study.recording.browsing.browse import write_browsing
+from study.recording.browsing.views import View
+from study.recording.mlflow_connection import connect_mlflow, is_new_database, sync_hint
 from study.recording.mlflow_sink import TrackingError, TrackingSink
 from study.recording.recorder import Recorder
 from study.recording.report_artifacts import RefusedAddressError
@@ -199,28 +202,34 @@ def _backbone_runner(gpus_per_pack: float) -> BackboneRunner:
     return partial(run_on_cluster, gpus=gpus_per_pack)
 
 
-def _build_report(config: StudyConfig) -> str:
+def _build_report(config: StudyConfig) -> tuple[str, Study]:
+    """What a terminal shows of the report, and what it says."""
     with storage_errors(config.storage, unchanged=(StudyNotFoundError, ValueError)):
-        return build_report(config.name, config.storage, rope=config.rope)
+        study = understand(config.name, config.storage, rope=config.rope)
+        return report_on(study, config.storage), study
 
 
-def _show_report(config: StudyConfig, building: Future[str], sink: TrackingSink | None) -> list[str]:
-    """Shows the report and logs it to MLflow; returns a line about what failed."""
+def _show_report(config: StudyConfig, building: Future[tuple[str, Study]], sink: TrackingSink | None) -> list[str]:
+    """Shows the report and where to browse, and logs it to MLflow; returns a line about each thing that failed."""
     try:
-        text = building.result()
+        text, study = building.result()
     except StudyNotFoundError as error:
         print(f"No report: {error}")
         return []
     except ValueError as error:
         return [f"no report could be made: {error}"]
     print(f"\n{text}")
-    print(f"Browse   {browse_hint(config.mlflow_uri, config.name)}")
     if sink is None:
+        print(browse_text(config.mlflow_uri, config.name))
         return []
+    views: list[View] = []
+    failures = []
     try:
+        views = write_browsing(sink, study)
         sink.log_report(report_folder(config.storage, config.name))
     except RefusedAddressError as error:
         _warn([f"the report is not in MLflow: {error}"])
     except TrackingError as error:
-        return [f"the report is not in MLflow ({error}); {sync_hint(config)} logs it"]
-    return []
+        failures = [f"the report is not in MLflow ({error}); {sync_hint(config)} logs it"]
+    print(browse_text(config.mlflow_uri, config.name, sink.experiment, views))
+    return failures

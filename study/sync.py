@@ -8,13 +8,18 @@ from collections.abc import Sequence
 
 from analysis.masking import guarded_output, hidden
 from analysis.plain_text import name_text
+from analysis.report.build import understand
 from analysis.report.files import report_folder
 from analysis.store.files import study_folder
+from analysis.store.loading import StudyNotFoundError
 from analysis.store.records import BrokenRecordError, PackRecord, UnusableRecordsError, records_folder
 from study.config.loading import ConfigError, environment, load_config
 from study.config.model import StudyConfig
+from study.recording.browsing.addresses import browse_text
+from study.recording.browsing.browse import write_browsing
+from study.recording.browsing.views import View
 from study.recording.mlflow_connection import connect_mlflow
-from study.recording.mlflow_sink import TrackingError
+from study.recording.mlflow_sink import TrackingError, TrackingSink
 from study.recording.report_artifacts import RefusedAddressError
 from study.recording.stopped_runs import StoppedRuns
 from study.storage.folder import is_folder, stored_records
@@ -85,15 +90,31 @@ def fill(config: StudyConfig) -> str:
     sink.remove(stopped.went_on())
     if refused:
         raise TrackingError(f"MLflow refused {len(refused)} records, the first, {refused[0]}")
+    views = _write_browsing(config, sink)
     report = report_folder(config.storage, config.name)
     if is_folder(report):
         try:
             sink.log_report(report)
         except RefusedAddressError as error:
             print(f"warning: the report is not in MLflow: {error}", file=sys.stderr)
-    return f"MLflow at {hidden(config.mlflow_uri)} holds the {runs} recorded runs of {config.name!r}" + (
+    held = f"MLflow at {hidden(config.mlflow_uri)} holds the {runs} recorded runs of {config.name!r}" + (
         f"; {broken} broken records were left out" if broken else ""
     )
+    return f"{held}\n{browse_text(config.mlflow_uri, config.name, sink.experiment, views)}"
+
+
+def _write_browsing(config: StudyConfig, sink: TrackingSink) -> list[View]:
+    """Writes what answers on opening, as far as anything can be said of the records."""
+    try:
+        study = understand(config.name, config.storage, rope=config.rope)
+    except StudyNotFoundError:  # no readable run; the records were warned of
+        return []
+    except UnusableRecordsError:
+        raise
+    except ValueError as error:
+        print(f"warning: MLflow has no aggregates of this study: {error}", file=sys.stderr)
+        return []
+    return write_browsing(sink, study)
 
 
 if __name__ == "__main__":

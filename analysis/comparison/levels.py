@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.comparison.pairing import row_tuples
 from analysis.parameters import CONDITION, GRID, OWN_SCALE
 
-Range = tuple[float, float]
+Ends = tuple[float, float]
 NUMERIC = OWN_SCALE  # what is searched on a log scale
 PARTS = 5  # of a range that was drawn from, on a log scale
 
@@ -26,7 +26,7 @@ class Levels:
         ranges: From where to where each goes: one value, or a fifth of the range.
     """
 
-    ranges: tuple[Range, ...]
+    ranges: tuple[Ends, ...]
 
     @property
     def drawn(self) -> bool:
@@ -70,7 +70,7 @@ def levels_of(rows: pd.DataFrame, parameter: str) -> Levels:
     return Levels(tuple((float(low), float(high)) for low, high in pairwise(ends)))
 
 
-def range_words(ends: Range, digits: int = 2) -> str:
+def range_words(ends: Ends, digits: int = 2) -> str:
     """A range to two digits: ``3.1 to 24``; one number where both ends read the same."""
     low, high = (rounded(end, digits) for end in ends)
     return low if low == high else f"{low} to {high}"

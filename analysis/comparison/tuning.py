@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.arms import ArmPair
-from analysis.comparison.levels import NUMERIC, Range, range_words
+from analysis.comparison.levels import NUMERIC, Ends, range_words
 from analysis.comparison.pairing import Condition, Floats, Seed, has_repeats, value_words
 from analysis.comparison.settings import (
     halves,
@@ -49,8 +49,8 @@ class ChosenRange:
     """
 
     seeds: int
-    margin: Range
-    lr: Range
+    margin: Ends
+    lr: Ends
     miner: str
     miner_seeds: int
     others: tuple[str, ...] = ()
@@ -239,5 +239,5 @@ def _chosen_words(name: str, values: pd.Series) -> str:
     return f"{value_words(name, value)} {count} of {len(values)}"
 
 
-def _range(values: pd.Series) -> Range:
+def _range(values: pd.Series) -> Ends:
     return float(values.min()), float(values.max())

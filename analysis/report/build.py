@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from analysis.conclusions.claims_file import read_claims
 from analysis.metrics import SCORE, metrics_with
@@ -20,6 +23,19 @@ from analysis.searching.importance import importances_of
 from analysis.searching.margin_rate import landscape_of
 from analysis.store.files import Folder
 from analysis.store.loading import read_study
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A study, read and understood.
+
+    Attributes:
+        findings: What follows from it.
+        curves: How metrics went over the epochs, as `epoch_curves` gives them.
+    """
+
+    findings: Findings
+    curves: pd.DataFrame
 
 
 def build_report(
@@ -44,19 +60,39 @@ def build_report(
         OSError: If the report cannot be written.
         ValueError: If `rope` names what is no metric, or a region is not possible.
     """
+    return report_on(understand(study, storage, tracking_uri, claims_file, rope), storage)
+
+
+def understand(
+    study: str,
+    storage: str | Folder,
+    tracking_uri: str | None = None,
+    claims_file: Path | None = None,
+    rope: Mapping[str, float] | None = None,
+) -> Study:
+    """Reads a study and finds out what follows from it. The arguments and errors are those of `build_report`."""
     metrics = metrics_with(rope)
     own = (read_claims(claims_file), claims_file.name) if claims_file else ()
     stored = read_study(study, storage, tracking_uri, points_of=(*DYNAMICS, *VARIANCES, SCORE.column), sketches=True)
     findings = find_out(study, stored, metrics, *own)
-    panels, unavailable = draw(findings)
-    folder = report_folder(storage, study)
-    write_report(findings, panels, folder, unavailable)
-    return f"{terminal(summary(findings))}\n\nReport   {folder / 'report.html'}"
+    return Study(findings, epoch_curves(findings.comparisons, stored.points))
 
 
-def draw(findings: Findings) -> tuple[list[Panel], list[str]]:
+def report_on(study: Study, storage: str | Folder) -> str:
+    """Writes the report of a study, and returns what a terminal shows of it.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    panels, unavailable = draw(study)
+    folder = report_folder(storage, study.findings.study)
+    write_report(study.findings, panels, folder, unavailable)
+    return f"{terminal(summary(study.findings))}\n\nReport   {folder / 'report.html'}"
+
+
+def draw(study: Study) -> tuple[list[Panel], list[str]]:
     """The panels of a report, and why some are not there."""
-    curves = epoch_curves(findings.comparisons, findings.stored.points)
+    findings, curves = study.findings, study.curves
     sketches = chosen_sketches(findings.comparisons, findings.stored.sketches)
     datasets = findings.datasets
     searched = SearchTables(importances_of(datasets), landscape_of(datasets), arm_styles(findings.arms))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.comparison.levels import Range, levels_of
+from analysis.comparison.levels import Ends, levels_of
 from analysis.comparison.pairing import by_dataset, has_repeats, row_tuples
 from analysis.comparison.settings import halves, whole_runs
 from analysis.comparison.tuning import validation_scores
@@ -109,7 +109,7 @@ def _scored(runs: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return first[first["seed"].isin({seed for seed, *_ in known & went_on})], rung
 
 
-def _placed(rows: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, dict[str, Range]]:
+def _placed(rows: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, dict[str, Ends]]:
     """The settings as fANOVA takes them: where numbers stand in their range, else names, and each range."""
     placed, ranges = {}, {}
     for name in names:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 
-from analysis.comparison.levels import Range
+from analysis.comparison.levels import Ends
 from analysis.comparison.pairing import Floats
 
 # As good as 64 trees of any depth, at a ninth of their time: seeds differ by more than forests of one seed.
@@ -23,7 +23,7 @@ _TREES = 8
 _DEPTH = 6
 
 
-def variance_shares(settings: pd.DataFrame, ranges: Mapping[str, Range], scores: Floats) -> dict[str, float] | None:
+def variance_shares(settings: pd.DataFrame, ranges: Mapping[str, Ends], scores: Floats) -> dict[str, float] | None:
     """The share of each hyperparameter in the variance of the scores over the whole space, all others averaged out.
 
     What is missing to 1 follows several together, or is chance. The order of the settings does not matter, and the

@@ -7,7 +7,6 @@ import re
 import shlex
 import sqlite3
 import stat
-import sys
 import uuid
 from contextlib import closing, nullcontext, suppress
 from importlib.util import find_spec
@@ -76,7 +75,7 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
     Raises:
         TrackingError: If the address does not answer or cannot be written, or its driver is missing.
     """
-    file, is_server = database_file(uri), _is_server(uri)
+    file, served = database_file(uri), is_server(uri)
     try:
         if file is not None:
             begun = re.compile(rf"\.{re.escape(file.name)}\.[0-9a-f]{{32}}\.partial(?:-\w+)?")
@@ -90,11 +89,11 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
             if experiment is not None and experiment.lifecycle_stage == "deleted":
                 client.restore_experiment(experiment.experiment_id)
             if experiment is None:
-                location = artifacts.as_uri() if artifacts and not is_server else None
+                location = artifacts.as_uri() if artifacts and not served else None
                 experiment_id = client.create_experiment(study, artifact_location=location, tags=_KIND_TAGS)
             else:
                 experiment_id = experiment.experiment_id
-        sink = TrackingSink(client, experiment_id, study, database, _THREADS if is_server else 1, uri)
+        sink = TrackingSink(client, experiment_id, study, database, _THREADS if served else 1, uri)
         runs = search_all_runs(client, experiment_id)
         # Finished runs first: of duplicates, the first one is kept.
         for run in sorted(runs, key=lambda run: run.info.status != "FINISHED"):
@@ -106,15 +105,6 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
         raise TrackingError(text, unreachable) from error
 
 
-def browse_hint(uri: str, study: str) -> str:
-    """How to browse a study: an address to open, or a command to run."""
-    uri = hidden(uri)
-    if _is_server(uri):
-        return f"{uri} (experiment {study})"
-    python = shlex.quote(sys.executable)
-    return f"{python} -m mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri {shlex.quote(uri)}"
-
-
 def sync_hint(config: StudyConfig) -> str:
     """The command that fills MLflow from a study's records."""
     options = ["--name", config.name, "--storage", hidden(str(config.storage))]
@@ -122,7 +112,8 @@ def sync_hint(config: StudyConfig) -> str:
     return f"`python -m study.sync {shlex.join(options)}`"
 
 
-def _is_server(uri: str) -> bool:
+def is_server(uri: str) -> bool:
+    """Whether an address is that of a server of MLflow's, and not of its database."""
     return uri.startswith(("http://", "https://"))
 
 

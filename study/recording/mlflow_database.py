@@ -12,7 +12,7 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +27,7 @@ _JOURNAL = bytes.fromhex("d9d505f920a163d7")  # begins SQLite's journals, and en
 _LOCK_SECONDS = 3.0  # for which another program may lock an SQLite file; Ctrl-C waits as long
 _CONNECT_SECONDS = 10  # for which a database may take to answer
 _REFUSALS = ("does not exist", "password", "pg_hba.conf")  # in what PostgreSQL says if no later time will change it
+_ROWS_LOOKED_AT = 400  # of an index: as many as SQLite's documentation advises, so that it takes some hundredths
 _EXAMPLE = text("SELECT * FROM runs WHERE run_uuid = :example")
 _LOCKS = {  # by kind of database; each lasts as long as its transaction or connection
     "postgresql": select(func.pg_advisory_xact_lock(0x6D6C666C6F77)),
@@ -174,6 +175,19 @@ def insert_runs(database: Engine, example: str, runs: Sequence[FinishedRun]) -> 
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise ConnectionError(f"the connection broke: {error.orig}") from error
         return None
+
+
+def gather_statistics(database: Engine) -> None:
+    """Lets SQLite see how many rows its tables have, as other databases do by themselves.
+
+    Without that it ranks 10,000 runs by a metric in ten seconds, comparing each run with each, where it takes less than
+    one. If it cannot be done, everything stays as it was.
+    """
+    if database.dialect.name != "sqlite":
+        return
+    with suppress(SQLAlchemyError, UnsafeJournalError), database.begin() as connection:
+        connection.execute(text(f"PRAGMA analysis_limit={_ROWS_LOOKED_AT}"))
+        connection.execute(text("ANALYZE"))
 
 
 def _parsed(uri: str) -> URL | None:

@@ -1,14 +1,14 @@
-"""Fills MLflow from records. Runs are nested: study > cell (dataset, encoder, loss, miner) > run.
+"""Fills MLflow from records: one run for the study, and below it those of the records, and cells, its aggregates.
 
 MLflow is a copy of the records, which can be made again at any time. Each run is there once, found by its key. A run
 that was written only partly is completed. Its points carry the time of the record, so that a point written twice is the
-same point.
+same point. A cell is replaced when what it says has changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pandas as pd
 from sqlalchemy import Engine
 from upath import UPath
 
-from analysis.parameters import Value
+from analysis.parameters import Value, value_text
 from analysis.store.mlflow_client import reason
 from analysis.store.record_schema import RunDescription
 from analysis.store.records import PackRecord
@@ -26,6 +26,8 @@ from study.recording.side_by_side import side_by_side
 
 REQUEST_ITEMS = 1000  # the most metrics, parameters and tags in one request to MLflow
 PARENT_TAG = "mlflow.parentRunId"  # MLflow's own name, which its interface reads
+CELL = "cell/"  # begins the keys of aggregates
+CONTENT_TAG = "content"  # a digest of what an aggregate says
 
 
 class TrackingError(RuntimeError):
@@ -53,6 +55,8 @@ class TrackingSink:
         uri: MLflow's address.
         within: Where the files of the runs must lie, if MLflow keeps them on this machine's disks and lies itself where
             others may write; None if MLflow says where.
+        study_run: The id of the study's own run, once it is there.
+        study_content: What that run's tag says of what was written to it.
     """
 
     client: Any
@@ -62,7 +66,8 @@ class TrackingSink:
     threads: int = 1
     uri: str = ""
     within: Path | None = None
-    _parents: dict[tuple[str, ...], str] = field(default_factory=dict)
+    study_run: str | None = None
+    study_content: str = ""
     _finished: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _unfinished: dict[str, str] = field(default_factory=dict)
     _example: str | None = None
@@ -78,12 +83,30 @@ class TrackingSink:
             return
         try:
             points = {str(key): group for key, group in record.points.groupby("key", observed=True)}
-            runs = [self._to_write(run, points.get(run.key), record) for run in missing]
-            if self.database is not None and self._example is None:
-                self._write_run(runs.pop(0))
-            side_by_side(self._write_run, self._insert(runs), self.threads)
+            self._write([self._to_write(run, points.get(run.key), record) for run in missing])
         except Exception as error:  # MLflow's stores raise errors of many kinds
             raise TrackingError(reason(error), is_connection_error(error)) from error
+
+    def write_cells(self, cells: Sequence[FinishedRun]) -> None:
+        """Writes the study's aggregates; those that say something else than these are deleted.
+
+        Raises:
+            TrackingError: If MLflow fails; the same cells can be written again.
+        """
+        wanted = {cell.key: _origin(cell.tags) for cell in cells}
+        held = {key: origin for key, (_, origin) in self._finished.items() if key.startswith(CELL)}
+        self.remove([key for key, origin in held.items() if wanted.get(key) != origin])
+        try:
+            below = {PARENT_TAG: self.study_run} if self.study_run else {}
+            new = [cell for cell in cells if cell.key not in self._finished]
+            self._write([replace(cell, tags={**cell.tags, **below}) for cell in new])
+        except Exception as error:  # MLflow's stores raise errors of many kinds
+            raise TrackingError(reason(error), is_connection_error(error)) from error
+
+    def _write(self, runs: list[FinishedRun]) -> None:
+        if runs and self.database is not None and self._example is None:
+            self._write_run(runs.pop(0))
+        side_by_side(self._write_run, self._insert(runs), self.threads)
 
     def remove(self, keys: Collection[str]) -> None:
         """Deletes runs that another run has taken the place of, as far as MLflow holds them.
@@ -104,31 +127,32 @@ class TrackingSink:
             RefusedAddressError: If MLflow names a place for them that it should not name.
             TrackingError: If MLflow does not take them.
         """
-        run_id = self._parents.get(("study",))
-        if run_id is None:
+        if self.study_run is None:
             return
         try:
-            log_report_files(self.client, run_id, folder, self.uri, self.within)
+            log_report_files(self.client, self.study_run, folder, self.uri, self.within)
         except RefusedAddressError:
             raise
         except Exception as error:  # MLflow's stores raise errors of many kinds
             raise TrackingError(reason(error)) from error
 
     def add_existing(self, run: Any) -> None:
-        """Notes a run that MLflow holds. A duplicate is deleted, and so is a parent that was written only partly."""
-        level, key = run.data.tags.get("level"), run.data.tags.get("key", "")
-        run_id, finished = run.info.run_id, run.info.status == "FINISHED"
-        path = tuple(key.split("/"))
-        if level in ("study", "cell"):
-            if finished and path not in self._parents:
-                self._parents[path] = run_id
+        """Notes a run that MLflow holds. A duplicate is deleted, and so is what was written only partly, unless a run.
+
+        The cells of older versions, which have no content, are left as they are: runs lie below them.
+        """
+        tags, run_id, finished = run.data.tags, run.info.run_id, run.info.status == "FINISHED"
+        level, key = tags.get("level"), tags.get("key", "")
+        if level == "study":
+            if finished and self.study_run is None:
+                self.study_run, self.study_content = run_id, tags.get(CONTENT_TAG, "")
             else:
                 self.client.delete_run(run_id)
-        elif level == "run":
-            if key in self._finished or key in self._unfinished:
+        elif level == "run" or (level == "cell" and CONTENT_TAG in tags):
+            if key in self._finished or key in self._unfinished or not (finished or level == "run"):
                 self.client.delete_run(run_id)
             elif finished:
-                self._finished[key] = (run_id, _origin(run.data.tags))
+                self._finished[key] = (run_id, _origin(tags))
             else:
                 self._unfinished[key] = run_id
 
@@ -170,28 +194,28 @@ class TrackingSink:
     def _to_write(self, run: RunDescription, points: pd.DataFrame | None, record: PackRecord) -> FinishedRun:
         """What MLflow is to hold of a run. The runs above it are there afterwards."""
         params = run.params
-        cell = {name: params[name] for name in ("dataset", "encoder", "loss", "miner")}
-        cell_name = " ".join(str(value) for value in cell.values())
-        study_id = self._parent(("study",), self.study, {}, None, record)
-        cell_id = self._parent(("cell", cell_name), cell_name, cell, study_id, record)
-        name = f"{cell_name} margin={params['margin']:g} lr={params['lr']:g} seed={params['seed']}"
         stopped = run.tags.get("stopped", "false")
+        # Short, and what differs most comes first: MLflow shows the beginning of a name.
+        numbers = (
+            f"{value_text(params['margin'])} {params['miner']} lr={value_text(params['lr'])} seed {params['seed']}"
+        )
+        name = f"{params['loss']} {numbers} {params['dataset']} {params['encoder']}"
         name += f" (stopped at {stopped})" if stopped != "false" else ""
-        tags = {**run.tags, "level": "run", "key": run.key, PARENT_TAG: cell_id}
+        tags = {**run.tags, "level": "run", "key": run.key, PARENT_TAG: self._parent(record)}
         texts = {param: str(value) for param, value in params.items()}
         return FinishedRun(run.key, name, record.started, record.finished, tags, texts, _points(points))
 
-    def _parent(
-        self, path: tuple[str, ...], name: str, params: Mapping[str, Value], parent: str | None, record: PackRecord
-    ) -> str:
-        if path not in self._parents:
-            key = "/".join(path)
-            tags = {"level": path[0], "key": key} | ({PARENT_TAG: parent} if parent else {})
-            run_id = self._unfinished[key] = self._unfinished.get(key) or self._new_run(name, tags, record.started)
-            self.client.log_batch(run_id, params=_params(params))
+    def _parent(self, record: PackRecord) -> str:
+        """The id of the study's own run."""
+        if self.study_run is None:
+            key = "study"
+            tags = {"level": key, "key": key}
+            run_id = self._unfinished[key] = self._unfinished.get(key) or self._new_run(
+                self.study, tags, record.started
+            )
             self.client.set_terminated(run_id, "FINISHED", record.finished)
-            self._parents[path] = self._unfinished.pop(key)
-        return self._parents[path]
+            self.study_run = self._unfinished.pop(key)
+        return self.study_run
 
     def _new_run(self, name: str, tags: Mapping[str, str], started: int) -> str:
         run = self.client.create_run(self.experiment, start_time=started, tags=tags, run_name=name)
@@ -208,7 +232,7 @@ def _points(points: pd.DataFrame | None) -> list[tuple[str, int, float]]:
 
 def _origin(tags: Mapping[str, str]) -> tuple[str, ...]:
     """What a result depends on beside its key. A result of another origin replaces the one in MLflow."""
-    return tuple(tags.get(name, "") for name in ("code_version", "data_digest"))
+    return tuple(tags.get(name, "") for name in ("code_version", "data_digest", CONTENT_TAG))
 
 
 def _params(values: Mapping[str, Value]) -> list[Any]:

@@ -14,7 +14,7 @@ from study.data.sources import EncodedDataset
 from study.planning.grid import Run, expand, run_maker
 from study.planning.work import Work
 from study.search.sampling import as_trial
-from study.search.search import Ask, Progress, method_of, progress
+from study.search.search import Ask, Course, method_of, progress
 from study.search.space import space_of
 from trainables.pack import DatasetKey, Structure
 
@@ -71,7 +71,7 @@ def _of_searches(config: StudyConfig, encoded: EncodedDataset, loss: str) -> Coh
     def run_of(ask: Ask, seed: int) -> Run:
         return make(ask.setting, seed, None if ask.epoch == config.epochs else ask.epoch, ask.round)
 
-    def of_seed(seed: int, scores: Mapping[str, float]) -> Progress:
+    def of_seed(seed: int, scores: Mapping[str, float]) -> Course:
         return progress(space, method, encoded.dataset, seed, lambda ask: scores.get(run_of(ask, seed).key))
 
     def asked(scores: Mapping[str, float]) -> list[Run]:

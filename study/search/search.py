@@ -70,7 +70,7 @@ def method_of(config: StudyConfig) -> Method:
     return Method(config.search, config.budget, config.rung_epochs, config.factor, first, config.hours is not None)
 
 
-class Progress(NamedTuple):
+class Course(NamedTuple):
     """How far a search has come.
 
     Attributes:
@@ -82,7 +82,7 @@ class Progress(NamedTuple):
     told: list[Told]
 
 
-def progress(space: Space, method: Method, dataset: str, seed: int, scores: Scores) -> Progress:
+def progress(space: Space, method: Method, dataset: str, seed: int, scores: Scores) -> Course:
     """How far a search has come with some results. More budget asks for more, and for the same before it.
 
     Args:
@@ -107,10 +107,10 @@ def progress(space: Space, method: Method, dataset: str, seed: int, scores: Scor
         found += [ask for asks, _ in halved for ask in asks]
         for _, results in halved:
             if results is None:
-                return Progress(found, told)
+                return Course(found, told)
             told += results
         tried = in_all
-    return Progress(found, told)
+    return Course(found, told)
 
 
 def _next_settings(

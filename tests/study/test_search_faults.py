@@ -18,7 +18,7 @@ from tests.study.processes import Session, assert_in_mlflow_once, in_training, r
 
 pytestmark = pytest.mark.faults
 
-SEEDS = 4
+SEEDS = 2
 SETTINGS = 18  # of each seed and loss: two batches, the second of which follows from the results of the first
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,7 @@ def test_the_plan_comes_first_and_the_verdicts_last(storage: Path) -> None:
         "map_at_r",
         "report.html",
         "mlflow ui --host 127.0.0.1",
+        "/runs?viewStateShareKey=1&compareRunsMode=CHART&workflowType=machine_learning",
     ):
         assert part in text
     assert text.index("runs of 2 epochs") < text.index("map_at_r") < text.index("mlflow ui")
@@ -87,19 +89,20 @@ def test_the_report_is_written(storage: Path) -> None:
     assert len(content["verdicts"]) == len(table) == 36
 
 
-def test_mlflow_holds_every_run_once_under_its_cell_and_study(storage: Path) -> None:
+def test_mlflow_holds_every_run_once_under_its_study(storage: Path) -> None:
     runs = mlflow_runs(storage)
     by_level: dict[str, list] = {}
     for run in runs:
         by_level.setdefault(run.data.tags["level"], []).append(run)
-    assert {level: len(group) for level, group in by_level.items()} == {"study": 1, "cell": 4, "run": 32}
+    cells = by_level.pop("cell")
+    assert {level: len(group) for level, group in by_level.items()} == {"study": 1, "run": 32}
+    kinds = Counter(run.data.tags["cell"] for run in cells)
+    assert kinds == {"tuned": 2, "grid average": 2, "setting": 4, "tried": 2}
     assert {run.info.status for run in runs} == {"FINISHED"}
-    cells = {run.info.run_id for run in by_level["cell"]}
-    assert {run.data.tags["mlflow.parentRunId"] for run in by_level["run"]} == cells
-    assert {run.data.tags["mlflow.parentRunId"] for run in by_level["cell"]} == {by_level["study"][0].info.run_id}
-    one = next(
-        run for run in by_level["run"] if run.info.run_name == "digits mlp triplet hard margin=0.5 lr=0.001 seed=3"
-    )
+    below = {run.data.tags["mlflow.parentRunId"] for run in (*by_level["run"], *cells)}
+    assert below == {by_level["study"][0].info.run_id}
+    assert by_level["study"][0].data.tags["verdict_digits"]
+    one = next(run for run in by_level["run"] if run.info.run_name == "triplet 0.5 hard lr=0.001 seed 3 digits mlp")
     assert one.data.params["seed"] == "3"
     assert {
         "dataset",
@@ -138,7 +141,7 @@ def test_the_same_command_again_only_reports(storage: Path, capsys: pytest.Captu
     assert main([*SMALL, "--storage", str(storage), "--name", "small", "--seeds", "8"]) == 0
     assert "Nothing to train" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in (storage / "small" / "records").iterdir()} == before
-    assert len(mlflow_runs(storage)) == 37
+    assert len(mlflow_runs(storage)) == 43
 
 
 def test_what_is_missing_alone_is_trained_and_mlflow_filled_and_both_are_the_same_bit_for_bit(

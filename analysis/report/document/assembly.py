@@ -8,7 +8,7 @@ from itertools import groupby
 from analysis.comparison.pairing import DEFAULT_SETTING
 from analysis.comparison.result import Result
 from analysis.conclusions.claims_file import PAPER_ADDRESS
-from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED, Estimand, Family
+from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, PERFORMANCE, TUNED, Estimand, Family
 from analysis.report.arms import arm_styles
 from analysis.report.document import captions
 from analysis.report.document.advising import gain_rows, gains_text, headlines
@@ -122,6 +122,14 @@ def _source(findings: Findings) -> Link | None:
 
 def _cited(findings: Findings) -> str:
     return f" ({_PAPER.text.rpartition(': ')[2]})" if _source(findings) else ""
+
+
+def answer_blocks(findings: Findings) -> list[Block]:
+    """Which loss is better, in short: what to do on each dataset, and the verdicts on performance, each loss tuned."""
+    blocks: list[Block] = [Headlines(tuple(headlines(findings)))]
+    performing = [result for result in findings.results if result.estimand == TUNED and result.family in PERFORMANCE]
+    judged = [result for result in performing if not result.is_shown]
+    return [*blocks, Table(verdict_rows(judged).without(P_DECIDES))] if judged else blocks
 
 
 def _advice_blocks(findings: Findings) -> list[Block]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from analysis.comparison.comparisons import Comparison
-from analysis.comparison.levels import Levels, levels_of
-from analysis.comparison.pairing import FLOOR
+from analysis.comparison.levels import Levels
 from analysis.comparison.settings import halves
+from analysis.conclusions.seed_means import at_levels, levels_by_arm, seed_means
 from analysis.metrics import METRICS, SCORE, Metric, Scale
 from analysis.parameters import ARM
 from analysis.report.arms import pair_styles
 from analysis.report.figures.style import FAINT, WIDTH, Drawing, NothingToDrawError, PlainLog, band, panels
 from analysis.report.formatting import seeds_text
-from analysis.statistics.intervals import with_t_intervals
 
 OVER_MARGINS = (SCORE, *(metric for metric in METRICS if metric.family == "mechanism"))
 _UNITS: dict[Scale, str] = {"share": "share", "log": "", "epochs": "epochs"}
@@ -69,7 +67,7 @@ def _note(comparison: Comparison) -> str:
 
 def _levels(comparison: Comparison) -> dict[str, Levels]:
     """The margins of each arm."""
-    return {arm: levels_of(comparison.tried[comparison.tried[ARM] == arm], "margin") for arm in comparison.arms}
+    return levels_by_arm(comparison.tried, "margin")
 
 
 def margin_curves(comparison: Comparison, metric: Metric) -> pd.DataFrame:
@@ -83,24 +81,9 @@ def margin_curves(comparison: Comparison, metric: Metric) -> pd.DataFrame:
     Raises:
         NothingToDrawError: If no run has the metric.
     """
-    ended = comparison.runs[~comparison.runs["diverged"].astype(bool)]
-    if metric.column not in ended or ended[metric.column].isna().all():
+    rows = seed_means(at_levels(comparison.runs, {"margin": _levels(comparison)}), [ARM, "margin"], metric)
+    if rows.empty:
         raise NothingToDrawError(f"no run has {metric.column}")
-    values = ended[metric.column].to_numpy(float)
-    known = ended.assign(value=np.log(np.maximum(values, FLOOR)) if metric.scale == "log" else values)
-    known = known.dropna(subset=["value"])
-    for arm, levels in _levels(comparison).items():
-        if levels.drawn:
-            own = known[ARM] == arm
-            middles = [
-                float(f"{levels.middle(position):.2g}") for position in levels.positions(known.loc[own, "margin"])
-            ]
-            known.loc[own, "margin"] = middles
-    per_seed = known.groupby([ARM, "margin", "seed"])["value"].mean().reset_index()
-    rows = per_seed.groupby([ARM, "margin"])["value"].agg(["count", "mean", "sem"]).reset_index()
-    rows = with_t_intervals(rows.rename(columns={"count": "n"})).drop(columns="sem")
-    if metric.scale == "log":
-        rows[["mean", "low", "high"]] = np.exp(rows[["mean", "low", "high"]])
     return rows
 
 

@@ -35,6 +35,11 @@ def markdown(document: Document, figures: str = "") -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def blocks_text(blocks: Iterable[Block]) -> str:
+    """Some blocks without figures, as a part of another text."""
+    return "\n\n".join(text for text in (_block(block, "") for block in blocks) if text)
+
+
 def _block(block: Block, figures: str) -> str:
     match block:
         case Heading():

@@ -11,7 +11,7 @@ import pytest
 from analysis import importances, landscape
 from analysis.metrics import SELECTION
 from analysis.report.arms import arm_styles
-from analysis.report.build import draw
+from analysis.report.build import Study, draw
 from analysis.report.document.assembly import report
 from analysis.report.figures.panels import Panel, study_panels
 from analysis.report.figures.searching import SearchTables, margin_rate_map
@@ -132,6 +132,6 @@ def test_a_report_has_a_section_for_each_which_says_that_it_is_exploratory(form:
 
 
 def test_the_report_of_a_study_draws_them() -> None:
-    panels, _ = draw(found("s", with_one_metric(GRID)))
+    panels, _ = draw(Study(found("s", with_one_metric(GRID)), pd.DataFrame()))
     assert [panel.dataset for panel in panels if panel.section == MAP] == ["digits"]
     assert IMPORTANCE not in {panel.section for panel in panels}  # eight settings a seed are too few

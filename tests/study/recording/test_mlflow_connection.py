@@ -11,7 +11,8 @@ import pytest
 
 from analysis.masking import hidden
 from study.config.loading import load_config
-from study.recording.mlflow_connection import browse_hint, connect_mlflow, open_sink, sync_hint
+from study.recording.browsing.addresses import browse_text
+from study.recording.mlflow_connection import connect_mlflow, open_sink, sync_hint
 from study.recording.mlflow_sink import TrackingError
 from tests.study.processes import wait_for
 from tests.study.recording.records import record, runs_of
@@ -37,8 +38,8 @@ def test_an_address_without_a_server_is_unreachable_and_an_impossible_one_is_wro
 
 
 def test_the_browse_command_binds_to_this_machine() -> None:
-    assert "--host 127.0.0.1" in browse_hint("sqlite:///x.db", "s")
-    assert browse_hint("http://server:5000", "s").startswith("http://server:5000")
+    assert "--host 127.0.0.1" in browse_text("sqlite:///x.db", "s")
+    assert "http://server:5000" in browse_text("http://server:5000", "s")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_the_browse_command_binds_to_this_machine() -> None:
 )
 def test_passwords_are_never_shown(text: str, shown: str) -> None:
     assert hidden(text) == shown
-    assert "secret" not in browse_hint("postgresql://me:secret@host/mlflow", "s")  # pragma: allowlist secret
+    assert "secret" not in browse_text("postgresql://me:secret@host/mlflow", "s")  # pragma: allowlist secret
     with pytest.raises(TrackingError) as failed:
         open_sink("nonsense://me:secret@host", "s")  # pragma: allowlist secret
     assert "secret" not in str(failed.value)

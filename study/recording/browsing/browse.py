@@ -1,0 +1,38 @@
+"""Writes into MLflow what answers on opening, once a study is recorded and understood."""
+
+from __future__ import annotations
+
+import time
+
+from analysis.report.build import Study
+from analysis.store.mlflow_client import reason
+from study.recording.browsing.cells import study_cells
+from study.recording.browsing.questions import questions
+from study.recording.browsing.summary import write_summary
+from study.recording.browsing.views import View
+from study.recording.mlflow_database import gather_statistics
+from study.recording.mlflow_sink import TrackingError, TrackingSink, is_connection_error
+
+
+def write_browsing(sink: TrackingSink, study: Study) -> list[View]:
+    """Writes the study's aggregates, its views and its own run, in place of those of before.
+
+    Returns:
+        The views.
+
+    Raises:
+        TrackingError: If MLflow fails; the same can be written again.
+    """
+    now = time.time_ns() // 1_000_000
+    cells = study_cells(study, now)
+    views = questions(study, cells)
+    sink.write_cells(cells)
+    try:
+        for view in views:
+            sink.client.set_experiment_tag(sink.experiment, *view.tag(now))
+        write_summary(sink, study, views, now)
+        if sink.database is not None:
+            gather_statistics(sink.database)
+    except Exception as error:  # MLflow's stores raise errors of many kinds
+        raise TrackingError(reason(error), is_connection_error(error)) from error
+    return views
