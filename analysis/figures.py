@@ -74,7 +74,7 @@ def forest(table: pd.DataFrame, dataset: str | None = None, about: About = "perf
         >>> from analysis import load_study, verdicts
         >>> figure = forest(verdicts(load_study("demo")))
         >>> [label.get_text() for label in figure.axes[0].get_yticklabels()][:2]
-        ['map_at_r, tuned', 'recall_at_1, tuned']
+        ['MAP@R, tuned', 'Recall@1, tuned']
     """
     if about not in get_args(About):
         raise ValueError(f"about={about!r}: choose from {', '.join(get_args(About))}")

@@ -29,7 +29,8 @@ class Metric:
     """A metric of a finished run.
 
     Attributes:
-        name: What it is called in a verdict table.
+        name: What it is called in code: in data frames, CSV files and options.
+        title: What it is called where people read it: in a report's tables and figures.
         column: Under which name a run records it.
         family: Tests are corrected for each other within a family.
         scale: ``"log"`` metrics are compared by their logarithm and reported as ratios.
@@ -40,6 +41,7 @@ class Metric:
     """
 
     name: str
+    title: str
     column: str
     family: Family
     scale: Scale
@@ -54,29 +56,65 @@ class Metric:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("map_at_r", "test/map_at_r", "primary", "share"),
-    Metric("intra_variance", "test/intra_variance", "mechanism", "log"),
-    Metric("inter_variance", "test/inter_variance", "mechanism", "log"),
-    Metric("intra_variance_normalized", "test/intra_variance_normalized", "mechanism", "log"),
-    Metric("inter_variance_normalized", "test/inter_variance_normalized", "mechanism", "log"),
-    Metric("variance_ratio", "test/variance_ratio", "mechanism", "log"),
-    Metric("active_negatives", "train/active_negatives_mean", "mechanism", "share"),
-    Metric("active_negative_anchors", "train/active_negative_anchors_mean", "mechanism", "share"),
-    Metric("active_ratio", "train/active_ratio_mean", "mechanism", "share", judged=False),
-    Metric("active_anchors", "train/active_anchors_mean", "mechanism", "share", judged=False),
-    Metric("grad_norm", "train/grad_norm_mean", "mechanism", "log"),
-    Metric("loss_decay_epochs", "train/loss_decay_epochs", "mechanism", "epochs", "train/loss_decay_censored"),
-    Metric("recall_at_1", "test/recall_at_1", "secondary", "share"),
-    Metric("linear_accuracy", "test/linear_accuracy", "secondary", "share"),
-    Metric("recall_at_2", "test/recall_at_2", "secondary", "share", judged=False),
-    Metric("recall_at_4", "test/recall_at_4", "secondary", "share", judged=False),
-    Metric("recall_at_8", "test/recall_at_8", "secondary", "share", judged=False),
-    Metric("knn_accuracy", "test/knn_accuracy", "secondary", "share", judged=False),
+    Metric("map_at_r", "MAP@R", "test/map_at_r", "primary", "share"),
+    Metric("intra_variance", "intra-class variance", "test/intra_variance", "mechanism", "log"),
+    Metric("inter_variance", "inter-class variance", "test/inter_variance", "mechanism", "log"),
+    Metric(
+        "intra_variance_normalized",
+        "intra-class variance (normalised)",
+        "test/intra_variance_normalized",
+        "mechanism",
+        "log",
+    ),
+    Metric(
+        "inter_variance_normalized",
+        "inter-class variance (normalised)",
+        "test/inter_variance_normalized",
+        "mechanism",
+        "log",
+    ),
+    Metric("variance_ratio", "variance ratio (intra / inter)", "test/variance_ratio", "mechanism", "log"),
+    Metric("active_negatives", "active negatives", "train/active_negatives_mean", "mechanism", "share"),
+    Metric(
+        "active_negative_anchors",
+        "anchors with active negatives",
+        "train/active_negative_anchors_mean",
+        "mechanism",
+        "share",
+    ),
+    Metric("active_ratio", "active terms", "train/active_ratio_mean", "mechanism", "share", judged=False),
+    Metric("active_anchors", "active anchors", "train/active_anchors_mean", "mechanism", "share", judged=False),
+    Metric("grad_norm", "gradient norm", "train/grad_norm_mean", "mechanism", "log"),
+    Metric(
+        "loss_decay_epochs",
+        "loss decay time",
+        "train/loss_decay_epochs",
+        "mechanism",
+        "epochs",
+        "train/loss_decay_censored",
+    ),
+    Metric("recall_at_1", "Recall@1", "test/recall_at_1", "secondary", "share"),
+    Metric("linear_accuracy", "linear accuracy", "test/linear_accuracy", "secondary", "share"),
+    Metric("recall_at_2", "Recall@2", "test/recall_at_2", "secondary", "share", judged=False),
+    Metric("recall_at_4", "Recall@4", "test/recall_at_4", "secondary", "share", judged=False),
+    Metric("recall_at_8", "Recall@8", "test/recall_at_8", "secondary", "share", judged=False),
+    Metric("knn_accuracy", "kNN accuracy", "test/knn_accuracy", "secondary", "share", judged=False),
 )
 
 BY_NAME = {metric.name: metric for metric in METRICS}
+TITLES = {metric.name: metric.title for metric in METRICS}
 SELECTION = "val/map_at_r"  # by which settings are chosen, at the last epoch
 SCORE = BY_NAME["map_at_r"]  # what advice, budgets and settings are about: the primary metric
+
+
+def title_of(name: str) -> str:
+    """How people read a metric's name; a name that is none of `METRICS` as it is.
+
+    Examples:
+        >>> title_of("map_at_r"), title_of("my score")
+        ('MAP@R', 'my score')
+    """
+    return TITLES.get(name, name)
 
 
 def score_of(metrics: Iterable[Metric]) -> Metric:

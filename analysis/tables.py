@@ -79,8 +79,8 @@ def to_markdown(table: pd.DataFrame) -> str:
         >>> from analysis import load_study, verdicts
         >>> table = verdicts(load_study("demo"))
         >>> text = to_markdown(table[(table.metric == "map_at_r") & (table.estimand == "tuned")])
-        >>> text.splitlines()[2][:65]
-        '| digits | map_at_r | 13 | 59.72% | 49.99% | +9.74 pt | [+9.21, +'
+        >>> text.splitlines()[2][:62]
+        '| digits | MAP@R | 13 | 59.72% | 49.99% | +9.74 pt | [+9.21, +'
     """
     return markdown.table(shown(table).table)
 

@@ -177,7 +177,7 @@ def tested(result: Result, first: Floats, second: Floats) -> Result:
     low, high = paired_t_interval(differences)
     probability, probability_low, probability_high = probability_of_superiority(differences)
     wins, losses = int(np.sum(differences > 0)), int(np.sum(differences < 0))
-    return replace(
+    effects = replace(
         result,
         n=len(differences),
         first_mean=native(float(first.mean())),
@@ -188,10 +188,6 @@ def tested(result: Result, first: Floats, second: Floats) -> Result:
         p_value=zero.two_sided,
         p_greater=zero.greater,
         p_less=zero.less,
-        p_minimum_effect=flips.minimum_effect_p(result.rope),
-        p_above=flips.test(result.rope).greater,
-        p_below=flips.test(-result.rope).less,
-        p_equivalence=flips.equivalence_p(result.rope),
         effect_size=standardized_mean(differences),
         probability=probability,
         probability_low=probability_low,
@@ -202,6 +198,23 @@ def tested(result: Result, first: Floats, second: Floats) -> Result:
         ties=differences.size - wins - losses,
         spread=float(np.std(differences, ddof=1)) if differences.size > 1 else math.nan,
         skewness=skewness(differences),
+    )
+    return against_region(effects, flips)
+
+
+def against_region(result: Result, flips: SignFlips) -> Result:
+    """A result with the tests against its region of practical equivalence.
+
+    Args:
+        result: With that region.
+        flips: The sign-flip tests of its differences.
+    """
+    return replace(
+        result,
+        p_minimum_effect=flips.minimum_effect_p(result.rope),
+        p_above=flips.test(result.rope).greater,
+        p_below=flips.test(-result.rope).less,
+        p_equivalence=flips.equivalence_p(result.rope),
     )
 
 

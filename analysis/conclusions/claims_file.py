@@ -27,6 +27,7 @@ from analysis.plain_text import message_text, name_text
 from analysis.yaml_file import YamlError, read_yaml
 
 PAPER = Path(__file__).parent / "claims.yaml"
+PAPER_ADDRESS = "https://arxiv.org/abs/2510.02161"
 _LONGEST_STATEMENT = 400  # characters
 _MOST_CLAIMS = 1000
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(name_text)]

@@ -88,7 +88,7 @@ def verdict_results(compared: Sequence[Comparison], also: Collection[str] = ()) 
         or _refused(comparison, comparison.metrics, place, comparison.runs, _absent(comparison, place))
     ]
     judged = {metric.name for metric in METRICS if metric.judged} | {*also}
-    with_verdict = iter(judge([result for result in results if result.metric in judged], _estimand_and_family))
+    with_verdict = iter(judge([result for result in results if result.metric in judged], estimand_and_family))
     return [next(with_verdict) if result.metric in judged else replace(result, verdict=SHOWN) for result in results]
 
 
@@ -106,7 +106,8 @@ PLACES: dict[Estimand, str] = {
 SHOWN = Verdict("shown", "a metric without verdicts, shown for what it tells")
 
 
-def _estimand_and_family(result: Result) -> Hashable:
+def estimand_and_family(result: Result) -> Hashable:
+    """What verdicts are corrected within."""
     return result.estimand, result.family
 
 
@@ -134,7 +135,7 @@ def rope_sensitivity(compared: Sequence[Comparison]) -> list[RopeSensitivity]:
     labels = [comparison.label for comparison in compared for _ in _PERFORMANCE]
     for rope in SHARE_ROPES:
         results = [result for comparison in compared for result in tuned_results(comparison, _PERFORMANCE, rope)]
-        for label, result in zip(labels, judge(results, _estimand_and_family), strict=True):
+        for label, result in zip(labels, judge(results, estimand_and_family), strict=True):
             verdicts.setdefault((label, result.metric), {})[rope] = result.judged
     return [RopeSensitivity(label, metric, by_rope) for (label, metric), by_rope in verdicts.items()]
 
@@ -183,7 +184,7 @@ def tuned_results(comparison: Comparison, metrics: Collection[Metric], rope: flo
     if tuned.refused:
         results = _refused(comparison, metrics, TUNED, comparison.runs, tuned.refused, rope)
     else:
-        table = SeedTable(tuned.runs, arms, comparison.seeds, by=())
+        table = _tuned_table(comparison)
         results = [
             replace(
                 _result(comparison, metric, TUNED, table.sample(metric), rope), refused=_unknown(metric, tuned.runs)
@@ -198,6 +199,18 @@ def tuned_results(comparison: Comparison, metrics: Collection[Metric], rope: flo
     results = [replace(result, rises_first=rises[0], rises_second=rises[1]) for result in results]
     first, second = (_most_chosen(tuned, arm, len(comparison.seeds)) for arm in arms)
     return [replace(result, chosen_first=first, chosen_second=second) for result in results]
+
+
+def _tuned_table(comparison: Comparison) -> SeedTable:
+    return SeedTable(comparison.tuned.runs, comparison.arms, comparison.seeds, by=())
+
+
+def sample_of(comparison: Comparison, metric: Metric, estimand: Estimand) -> PairedSample:
+    """What a result of one comparison that has pairs rests on."""
+    if estimand == TUNED:
+        return _tuned_table(comparison).sample(metric)
+    rows = comparison.grid() if estimand == GRID_AVERAGE else comparison.at_default()
+    return SeedTable(rows, comparison.arms, comparison.seeds).sample(metric)
 
 
 def _most_chosen(tuned: Tuned, arm: str, seeds: int) -> str:

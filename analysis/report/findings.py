@@ -22,13 +22,16 @@ from analysis.conclusions.claims_file import Claim, check_claims, read_claims
 from analysis.conclusions.effort import Effort, efforts
 from analysis.conclusions.fates import Fate, fates
 from analysis.conclusions.overall import OverallResult, overall_results
+from analysis.conclusions.region_sweep import RegionSweep, region_sweep
 from analysis.conclusions.slices import SliceResult, slice_results
 from analysis.conclusions.verdict_table import RopeSensitivity, rope_sensitivity, verdict_results
-from analysis.metrics import METRICS, SCORE, Metric
+from analysis.metrics import METRICS, SCORE, Metric, score_of
 from analysis.parameters import ARM
 from analysis.report.formatting import bounds_text, difference_text
 from analysis.store.loading import StoredStudy
 from analysis.store.stored_runs import UNKNOWN_DEVICE
+
+THE_PAPER = "the paper"  # that made the claims, where no file of others is given
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,7 @@ class Findings:
         claims: What it says of claims.
         slices: The rows of `slice_verdicts`.
         efforts: From how many settings on which arm is better.
+        regions: Verdicts on `SCORE` under every width of its region of practical equivalence.
         sensitivity: Verdicts under other regions of practical equivalence.
         claimant: Who makes the claims, in words.
         fates: How many runs collapsed, or were satisfied.
@@ -64,6 +68,7 @@ class Findings:
     claims: tuple[JudgedClaim, ...]
     slices: tuple[SliceResult, ...]
     efforts: tuple[Effort, ...]
+    regions: RegionSweep
     sensitivity: tuple[RopeSensitivity, ...]
     claimant: str
     fates: tuple[Fate, ...]
@@ -88,7 +93,7 @@ def find_out(
     stored: StoredStudy,
     metrics: tuple[Metric, ...] = METRICS,
     stated: Sequence[Claim] | None = None,
-    claimant: str = "the paper",
+    claimant: str = THE_PAPER,
 ) -> Findings:
     """All findings on a study.
 
@@ -119,6 +124,7 @@ def find_out(
         claims=tuple(judge_claims(compared, results, read_claims() if stated is None else stated)),
         slices=tuple(slice_results(compared)),
         efforts=tuple(efforts(compared, results)),
+        regions=region_sweep(compared, results, score_of(metrics)),
         sensitivity=tuple(rope_sensitivity(compared)),
         claimant=claimant,
         fates=tuple(fates(datasets)),

@@ -58,7 +58,7 @@ def own_regions_text(metrics: Iterable[Metric]) -> str:
     """The regions of practical equivalence that are not those of their scale; empty where there are none."""
     names: dict[str, list[str]] = {}
     for metric in with_own_rope(metrics):
-        names.setdefault(_region_text(metric), []).append(metric.name)
+        names.setdefault(_region_text(metric), []).append(metric.title)
     return ", ".join(f"{region} for {' and '.join(having)}" for region, having in names.items())
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from analysis import claims, overall_verdicts, slice_verdicts, verdicts
 from analysis.comparison.comparisons import comparisons
-from analysis.metrics import METRICS, TUNED, metrics_with, with_own_rope
+from analysis.metrics import METRICS, TUNED, metrics_with, title_of, with_own_rope
 from tests.analysis.studies import simulated_runs
 
 DEFAULTS = {metric.name: {"share": 0.01, "log": 1.1, "epochs": 1.0}[metric.scale] for metric in METRICS}
@@ -94,3 +94,10 @@ def test_claims_slices_and_the_budget_read_the_same_region() -> None:
     (comparison,) = comparisons(runs, metrics_with(wide))
     assert comparison.budget_curve is not None
     assert comparison.budget_curve.rope == 0.06
+
+
+def test_every_metric_has_a_title_of_its_own_that_is_not_in_code_style() -> None:
+    titles = [metric.title for metric in METRICS]
+    assert len(set(titles)) == len(titles)
+    assert not any("_" in title for title in titles)
+    assert [title_of(metric.name) for metric in METRICS] == titles

@@ -55,7 +55,7 @@ def test_latex_has_a_row_for_each_verdict_and_a_cell_for_each_column(tuned: pd.D
     assert lines[:2] == [r"\begin{tabular}{" + "ll" + "r" * (len(headings) - 3) + "l}", r"\toprule"]
     assert lines[-2:] == [r"\bottomrule", r"\end{tabular}"]
     assert lines.count(r"\midrule") == lines.count(r"\addlinespace") == 1  # between the two datasets
-    assert r"digits & recall\_at\_1 & 13 & " in rows[1]
+    assert r"digits & Recall@1 & 13 & " in rows[1]
     assert r"\textbf{triplet} \\" in rows[1]
 
 

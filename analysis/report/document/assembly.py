@@ -7,6 +7,7 @@ from itertools import groupby
 
 from analysis.comparison.pairing import DEFAULT_SETTING
 from analysis.comparison.result import Result
+from analysis.conclusions.claims_file import PAPER_ADDRESS
 from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, PERFORMANCE, TUNED, Estimand, Family
 from analysis.report.arms import arm_styles
 from analysis.report.document import captions
@@ -20,10 +21,12 @@ from analysis.report.document.blocks import (
     Figures,
     Heading,
     Headlines,
+    Link,
     Paragraph,
     Table,
 )
 from analysis.report.document.leads import LEAD, effort_lines
+from analysis.report.document.regions import regions, seeds
 from analysis.report.document.runs import fate_lines, fate_texts, fixed_lines, run_table
 from analysis.report.document.searching import absent_text, method_text, search_lines
 from analysis.report.document.tables import (
@@ -43,13 +46,14 @@ from analysis.report.document.wording import (
     units_text,
 )
 from analysis.report.figures.panels import TUNING_EFFORT, Panel
-from analysis.report.findings import Findings
+from analysis.report.findings import THE_PAPER, Findings
 
 FAMILIES: dict[Family, str] = {
     "primary": "Which loss performs better: MAP@R on test data",
     "mechanism": "What the losses do",
     "secondary": "Recall@1 and accuracies on test data",
 }
+_PAPER = Link("The paper: arXiv 2510.02161", PAPER_ADDRESS)
 _DEFAULT = f"default setting ({DEFAULT_SETTING})"
 # In the order of a report. A summary has those that answer a question of their own.
 _SECTIONS: tuple[tuple[Estimand, Family, str, bool], ...] = (
@@ -79,7 +83,7 @@ def report(findings: Findings, panels: Sequence[Panel] = (), unavailable: Sequen
             *_advice_blocks(findings),
             *(Paragraph(warning, "warning") for warning in findings.warnings),
             Heading(f"What {findings.claimant} claims, and what this study says"),
-            Paragraph(captions.claims_caption(findings), "caption"),
+            Paragraph(captions.claims_caption(findings), "caption", _source(findings)),
             Claims(tuple(answers(findings)), findings.claimant),
             Heading("Every claim on every dataset, beside the figure reported", 3),
             Table(claim_rows(findings.claims)),
@@ -104,7 +108,7 @@ def summary(findings: Findings) -> Document:
             if _is_headline(results):
                 blocks.append(Bullets(tuple(effort_lines(findings)), LEAD))
     blocks += [
-        Heading(f"What {findings.claimant} claims, over all datasets"),
+        Heading(f"What {findings.claimant}{_cited(findings)} claims, over all datasets"),
         Claims(tuple(answers(findings)), findings.claimant),
         *(Paragraph(f"Warning: {warning}") for warning in findings.warnings),
     ]
@@ -114,6 +118,15 @@ def summary(findings: Findings) -> Document:
 def excerpt(findings: Findings) -> Document:
     """`answer_blocks`, for a notebook."""
     return _document(findings, answer_blocks(findings))
+
+
+def _source(findings: Findings) -> Link | None:
+    """Where the claims stand; None for a file of one's own."""
+    return _PAPER if findings.claimant == THE_PAPER else None
+
+
+def _cited(findings: Findings) -> str:
+    return f" ({_PAPER.text.rpartition(': ')[2]})" if _source(findings) else ""
 
 
 def answer_blocks(findings: Findings) -> list[Block]:
@@ -169,6 +182,8 @@ def _section_blocks(findings: Findings, results: Sequence[Result]) -> list[Block
         Table(verdict_rows(results)),
     ]
     if _is_headline(results):
+        if any(result.judged.outcome != "insufficient" for swept in findings.regions.results for result in swept):
+            blocks[1:1] = [regions(findings), seeds(findings)]
         blocks.append(Paragraph(captions.tested_data_caption(findings), "note"))
         blocks.append(Bullets(tuple(tuning_lines(findings)), "What tuning chose:"))
     lead = "Epochs until the loss is a tenth of the untrained network's:"

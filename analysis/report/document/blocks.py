@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.report.arms import ArmStyle
-from analysis.report.document.text_table import TextTable
+from analysis.report.document.text_table import Cell, TextTable
 from analysis.report.document.wording import Answer, Headline
 from analysis.report.figures.panels import Panel
 
@@ -20,11 +20,26 @@ class Heading:
 
 
 @dataclass(frozen=True)
+class Link:
+    """Words that lead to an address, both the project's own."""
+
+    text: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Paragraph:
-    """Sentences; words between backquotes are code."""
+    """Sentences; words between backquotes are code.
+
+    Attributes:
+        text: The sentences.
+        kind: How they are set.
+        source: A link behind them, to what they rest on; None without one.
+    """
 
     text: str
     kind: Literal["text", "caption", "note", "warning"] = "text"
+    source: Link | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +73,74 @@ class Table:
 
 
 @dataclass(frozen=True)
+class RegionRow:
+    """A verdict under each width of its region.
+
+    Attributes:
+        about: Which row of a table it stands in, by `FACETS`.
+        verdicts: For each width the verdict and the p-value that decides.
+    """
+
+    about: dict[str, str]
+    verdicts: tuple[tuple[Cell, str], ...]
+
+
+@dataclass(frozen=True)
+class Regions:
+    """What a page shows where a reader sets the region of practical equivalence of a metric; other forms have none.
+
+    Attributes:
+        metric: As its tables name it.
+        widths: The half-widths, as shares.
+        own: The place of the one that the rest of the report uses.
+        rows: One for each verdict on the metric.
+    """
+
+    metric: str
+    widths: tuple[float, ...]
+    own: int
+    rows: tuple[RegionRow, ...]
+
+
+@dataclass(frozen=True)
+class SeedPoint:
+    """A seed's difference in points, and what it is of, in words."""
+
+    at: float
+    said: str
+
+
+@dataclass(frozen=True)
+class SeedStrip:
+    """The seeds of one comparison, their mean and its 95% interval, in points."""
+
+    label: str
+    points: tuple[SeedPoint, ...]
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """A figure that only a page has: each seed as a dot that says which runs it is, on the region of equivalence.
+
+    Attributes:
+        strips: From the top.
+        ticks: Of the one axis, in points; the outer ones are its ends.
+        rope: Half-width of the region that the report uses, in points.
+        metric: Of which the differences are, as people read it.
+        minus: What is subtracted from what, in words.
+    """
+
+    strips: tuple[SeedStrip, ...]
+    ticks: tuple[float, ...]
+    rope: float
+    metric: str
+    minus: str
+
+
+@dataclass(frozen=True)
 class Figures:
     """Figures side by side, under their dataset's name; `captions` are those of single figures."""
 
@@ -74,7 +157,7 @@ class Details:
     blocks: tuple[Block, ...]
 
 
-Block = Heading | Paragraph | Bullets | Headlines | Claims | Table | Figures | Details
+Block = Heading | Paragraph | Bullets | Headlines | Claims | Table | Regions | Seeds | Figures | Details
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,11 @@ _FIGURES = {
     "Effects": "Dots are mean paired differences with their 95% t intervals; the grey band is the region of practical "
     "equivalence. Filled and coloured: a verdict names that loss.",
     "Dynamics over the epochs": "Mean over seeds (conditions averaged within each) and 95% t band.",
-    "Variance over the epochs": "On test data; mean over seeds (conditions averaged within each) and 95% t band.",
+    "Variance over the epochs": "On test data; mean over seeds (conditions averaged within each) and 95% t band, or "
+    "bars where few epochs were measured.",
     "Margins": "MAP@R and every mechanism metric at each margin of a loss: mean over seeds (other conditions averaged "
-    "within each; geometric means on logarithmic axes) and 95% t band. The paper fixed the margin at 1.0.",
+    "within each; geometric means on logarithmic axes) and 95% t band. The paper (arXiv 2510.02161) fixed the margin "
+    "at 1.0.",
     "Decay": "Kaplan-Meier: the share of runs whose loss has not yet fallen to a tenth of the untrained network's.",
     "Tuning effort": "The best of so many settings by validation score, drawn at random of those tried: what it is "
     "expected to score on test data, and the difference of the losses, paired by seed. Mean over seeds; the darker "

@@ -11,7 +11,7 @@ from analysis.conclusions.claim_verdicts import OVERALL, ClaimOnDataset, JudgedC
 from analysis.conclusions.overall import OverallResult
 from analysis.conclusions.slices import SliceResult
 from analysis.conclusions.verdict_table import RopeSensitivity
-from analysis.metrics import METRICS
+from analysis.metrics import METRICS, title_of
 from analysis.report.document.text_table import Badge, Cell, TextTable, result_badge, verdict_badge
 from analysis.report.formatting import (
     deciding_p_text,
@@ -43,6 +43,12 @@ def _arm_cells(arms: ArmPair | None, result: Result | OverallResult) -> tuple[st
     return () if arms else tuple(result.arms)
 
 
+def _about(results: Sequence[Result]) -> dict[str, str]:
+    """The estimand of some results, if they have one in common."""
+    estimands = {result.estimand for result in results} - {None}
+    return {"estimand": str(estimands.pop())} if len(estimands) == 1 else {}
+
+
 def verdict_rows(results: Sequence[Result]) -> TextTable:
     """The verdicts: shares in percent and points, ratios with a multiplication sign, epochs as they are.
 
@@ -67,7 +73,7 @@ def verdict_rows(results: Sequence[Result]) -> TextTable:
     rows: list[tuple[Cell, ...]] = [
         (
             str(result.dataset),
-            result.metric,
+            title_of(result.metric),
             *(str(result.estimand) for _ in places),
             *_arm_cells(arms, result),
             str(result.n),
@@ -81,7 +87,7 @@ def verdict_rows(results: Sequence[Result]) -> TextTable:
         )
         for result in results
     ]
-    return TextTable(headings, _NAMES | {VERDICT}, rows, VERDICT)
+    return TextTable(headings, _NAMES | {VERDICT}, rows, VERDICT, about=_about(results))
 
 
 def evidence_rows(results: Sequence[Result]) -> TextTable:
@@ -95,7 +101,7 @@ def evidence_rows(results: Sequence[Result]) -> TextTable:
     rows: list[tuple[Cell, ...]] = [
         (
             str(result.dataset),
-            result.metric,
+            title_of(result.metric),
             *_arm_cells(arms, result),
             "-" if math.isnan(result.effect_size) else f"{result.effect_size:.2f}",
             f"{result.probability:.2f} [{result.probability_low:.2f}, {result.probability_high:.2f}]",
@@ -109,7 +115,7 @@ def evidence_rows(results: Sequence[Result]) -> TextTable:
         for result in results
         if result.n and not result.is_shown
     ]
-    return TextTable(headings, _NAMES | {"meaningful"}, rows)
+    return TextTable(headings, _NAMES | {"meaningful"}, rows, about=_about(results))
 
 
 def claim_rows(judged: Sequence[JudgedClaim]) -> TextTable:
@@ -177,7 +183,7 @@ def overall_rows(overall: Sequence[OverallResult], results: Sequence[Result]) ->
     for one in overall:
         kind = (one.estimand, one.metric, one.arms)
         counts = [result.n for result in results if (result.estimand, result.metric, result.arms) == kind]
-        about = (str(one.estimand), one.metric, *_arm_cells(arms, one), str(one.datasets), range_text(counts))
+        about = (str(one.estimand), title_of(one.metric), *_arm_cells(arms, one), str(one.datasets), range_text(counts))
         shown = tuple(map(p_text, (one.p_first, one.p_second, one.p_equivalent)))
         rows.append((*about, *shown, deciding_p_text(one.p_deciding, one.verdict.test), verdict_badge(one.verdict)))
     return TextTable(headings, _NAMES | {"estimand", "overall"}, rows)
@@ -188,7 +194,7 @@ def sensitivity_rows(sensitivity: Sequence[RopeSensitivity]) -> TextTable:
     ropes = sensitivity[0].verdicts if sensitivity else {}
     headings = ("dataset", "metric", *(f"within {100 * rope:g} pt" for rope in ropes))
     rows: list[tuple[Cell, ...]] = [
-        (one.label, one.metric, *map(verdict_badge, one.verdicts.values())) for one in sensitivity
+        (one.label, title_of(one.metric), *map(verdict_badge, one.verdicts.values())) for one in sensitivity
     ]
     return TextTable(headings, frozenset(headings), rows)
 
@@ -225,5 +231,5 @@ def _slice_table(slices: Sequence[SliceResult]) -> TextTable:
         badges = {result.metric: result_badge(result) for result in results}
         counts = range_text([result.n for result in results])
         rows.append((*about, counts, *(badges.get(metric, "") for metric in metrics)))
-    headings = ("dataset", *names, "slice", "n", *metrics)
+    headings = ("dataset", *names, "slice", "n", *map(title_of, metrics))
     return TextTable(headings, frozenset(headings) - {"n"}, rows)

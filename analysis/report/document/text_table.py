@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from analysis.comparison.result import Result, Verdict
 
@@ -26,6 +26,7 @@ class Badge:
 
 
 Cell = str | Badge
+FACETS = ("dataset", "metric", "estimand", "first", "second")  # headings
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class TextTable:
         rows: One cell a column each.
         answer: Heading of the verdict column, which HTML moves to the left, so that phones show it; None without one.
         prose: Heading of a column of sentences, which may break into lines; None if there is none.
+        about: What all rows have in common, by the headings of `FACETS` that are no columns here.
     """
 
     headings: tuple[str, ...]
@@ -46,6 +48,12 @@ class TextTable:
     rows: Sequence[tuple[Cell, ...]]
     answer: str | None = None
     prose: str | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def facets(self, row: tuple[Cell, ...]) -> dict[str, str]:
+        """What a row is about, by `FACETS`: what a page filters its rows by."""
+        cells = {name: str(cell) for name, cell in zip(self.headings, row, strict=True) if name in FACETS}
+        return {**self.about, **cells}
 
     def without(self, heading: str) -> TextTable:
         """The table without one of its columns."""

@@ -12,7 +12,7 @@ from analysis.comparison.result import MOST_SKEWED, Result
 from analysis.comparison.settings import longest_runs
 from analysis.conclusions.claim_verdicts import ClaimOnDataset, ClaimVerdict, JudgedClaim
 from analysis.conclusions.claims_file import Claim
-from analysis.metrics import ROPE
+from analysis.metrics import ROPE, title_of
 from analysis.report.arms import arm_styles
 from analysis.report.document.tables import beside_text, reported_text
 from analysis.report.findings import Findings
@@ -62,6 +62,7 @@ class Answer:
 
     Attributes:
         statement: The claim.
+        metric: What decides it, as people read it.
         verdict: Overall.
         reason: Why it is that.
         detail: The datasets in words.
@@ -71,6 +72,7 @@ class Answer:
     """
 
     statement: str
+    metric: str
     verdict: ClaimVerdict
     reason: str
     detail: str
@@ -97,6 +99,7 @@ def _answer(judged: JudgedClaim, datasets: set[str]) -> Answer:
     named = "; ".join(f"{row.result.dataset} {_difference(row.result)}" for row in rows)
     return Answer(
         statement=claim.statement,
+        metric=title_of(claim.metric),
         verdict=judged.verdict,
         reason=judged.reason,
         detail=f"{words} of {len(rows)} datasets ({named})" if rows else "not measured",
@@ -242,8 +245,9 @@ def methods(findings: Findings) -> list[str]:
         "exploratory and corrected by Benjamini and Hochberg over all of them. How many more seeds an undecided "
         "verdict would need follows from the observed mean and spread by the normal approximation, for a power of 80%.",
         "All rules, with the reason and the source of each and the test that holds it, stand in `analysis/PROTOCOL.md` "
-        "of the project. `variance_ratio` is the intra-class over the inter-class variance, `active_negatives` the "
-        "share of active negative terms, `active_negative_anchors` that of anchors with one; `active_ratio` and "
-        "`active_anchors` count positive pairs too. In class-disjoint splits, accuracies are among the test classes "
-        "themselves.",
+        "of the project. Normalised variances are those of embeddings of length 1; the variance ratio is the "
+        "intra-class over the inter-class variance. Active negatives are the share of negative terms that are not "
+        "zero, anchors with active negatives that of anchors with one; active terms and active anchors count positive "
+        "pairs too. The loss decay time is the epochs until the loss is a tenth of the untrained network's. In "
+        "class-disjoint splits, accuracies are among the test classes themselves.",
     ]

@@ -9,12 +9,13 @@ import pandas as pd
 from analysis.comparison.comparisons import Comparison
 from analysis.parameters import ARM
 from analysis.report.arms import pair_styles
-from analysis.report.figures.style import Drawing, NothingToDrawError, PlainLog, band, panel
+from analysis.report.figures.style import Drawing, NothingToDrawError, PlainLog, band, bars, panel
 from analysis.report.formatting import seeds_text
 from analysis.statistics.intervals import with_t_intervals
 
 DYNAMICS = ("train/loss", "train/active_ratio", "train/grad_norm")
 VARIANCES = ("test/intra_variance", "test/inter_variance")
+_FEW = 6  # epochs: between so few points a band would show what nobody measured
 _CURVES = {
     "train/loss": ("Training loss", "mean over candidates"),
     "train/active_ratio": ("Active ratio", "active candidates (share)"),
@@ -39,16 +40,21 @@ def curve(metric: str, rows: pd.DataFrame, comparison: Comparison) -> Drawing:
     if rows.empty:
         raise NothingToDrawError(f"no run has {metric} by epoch")
     title, unit = _CURVES[metric]
+    epochs = sorted(set(rows["epoch"]))
+    few = len(epochs) <= min(_FEW, epochs[-1] - epochs[0])  # all of a short training are not few
+    draw = bars if few else band
     with panel() as (figure, axes):
-        band(axes, rows, "epoch", pair_styles(comparison))
+        draw(axes, rows, "epoch", pair_styles(comparison))
         if rows["mean"].gt(0).all() and metric != "train/active_ratio":
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(PlainLog())
             axes.yaxis.set_minor_formatter(PlainLog(minor_thresholds=(1.2, 0.4)))
         axes.set(xlabel="epoch", ylabel=unit, title=title)
     n = seeds_text(rows["n"].tolist())
+    measured = ", ".join(map(str, epochs))
+    note = f"Measured at epochs {measured} only (evaluate_every)." if few else ""
     shown = f"mean and 95% band over {n}" if rows["n"].gt(1).any() else f"{n}, no band"
-    return Drawing(figure, rows.drop(columns="dataset"), f"{title} by epoch, {shown}, for both losses", n)
+    return Drawing(figure, rows.drop(columns="dataset"), f"{title} by epoch, {shown}, for both losses", n, note)
 
 
 def epoch_curves(compared: Sequence[Comparison], points: pd.DataFrame) -> pd.DataFrame:

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.comparison.result import Result, result_table
-from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED, Scale
+from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED, Scale, title_of
 from analysis.report.arms import ArmStyle
-from analysis.report.figures.style import EQUIVALENT, INK, Drawing, PlainLog, panel
+from analysis.report.figures.style import EQUIVALENT, INK, Drawing, PlainLog, panels
 from analysis.report.formatting import seeds_text
 
 _AXES: dict[Scale, str] = {
@@ -21,6 +21,8 @@ _AXES: dict[Scale, str] = {
     "epochs": "{0} minus {1} (epochs)",
 }
 _SHORT: dict[str | None, str] = {GRID_AVERAGE: "grid", AT_DEFAULT: "default"}
+# Inches. All forests have one width, and their axes stand under each other whatever the names beside them.
+_WIDTH, _NAMES, _RIGHT, _TOP, _BOTTOM, _ROW = 5.1, 2.35, 0.15, 0.28, 0.46, 0.26
 MECHANISMS: dict[Scale, str] = {
     "share": "Activity in training",
     "log": "Variances, gradient",
@@ -61,7 +63,9 @@ def effects(results: Sequence[Result], styles: Mapping[str, ArmStyle]) -> Drawin
     """
     title = MECHANISMS[results[0].scale] if results[0].family == "mechanism" else "Performance"
     if len({(result.metric, result.estimand) for result in results}) == 1 < len(results):
-        title = f"{results[0].metric}, {results[0].estimand}"
+        title = f"{title_of(results[0].metric)}, {results[0].estimand}"
+    elif len({result.estimand for result in results}) == 1:
+        title = f"{title}, {_short(results[0])}"
     columns = ["metric", "estimand", "n", "difference", "ci_low", "ci_high", "p_corrected", "verdict"]
     labels = _labels(results)
     alt = "; ".join(f"{label}: {result.verdict}" for label, result in zip(labels, results, strict=True))
@@ -73,14 +77,19 @@ def effects(results: Sequence[Result], styles: Mapping[str, ArmStyle]) -> Drawin
 
 
 def _labels(results: Sequence[Result]) -> list[str]:
-    """What is compared and where; of one metric on several datasets, the datasets alone."""
-    of_metric = [f"{result.metric}, {_SHORT.get(result.estimand, result.estimand)}" for result in results]
+    """What is compared, where several are at which place, and on which dataset; what all have in common is left out."""
+    several = len({result.estimand for result in results}) > 1
+    of_metric = [f"{title_of(each.metric)}{f', {_short(each)}' if several else ''}" for each in results]
     datasets = [str(result.dataset) for result in results]
     if len(set(datasets)) == 1:
         return of_metric
     if len(set(of_metric)) == 1:
         return datasets
     return [f"{dataset}, {label}" for dataset, label in zip(datasets, of_metric, strict=True)]
+
+
+def _short(result: Result) -> str:
+    return _SHORT.get(result.estimand, str(result.estimand))
 
 
 def forest(results: Sequence[Result], labels: Sequence[str], title: str, styles: Mapping[str, ArmStyle]) -> Figure:
@@ -95,18 +104,25 @@ def forest(results: Sequence[Result], labels: Sequence[str], title: str, styles:
     arms, scale = results[0].arms, results[0].scale
     factor = _factor(scale)
     neutral = 1.0 if scale == "log" else 0.0
-    with panel(3.6, 0.75 + 0.24 * len(results)) as (figure, axes):
+    height = _TOP + _BOTTOM + _ROW * len(results)
+    frame = {
+        "left": _NAMES / _WIDTH,
+        "right": 1 - _RIGHT / _WIDTH,
+        "bottom": _BOTTOM / height,
+        "top": 1 - _TOP / height,
+    }
+    with panels(1, _WIDTH, height, frame) as (figure, [axes]):
         heights = np.arange(len(results))[::-1]
         _draw_regions(axes, results, heights.tolist())
         axes.axvline(neutral, color="#888888", linewidth=0.8, zorder=1)
-        for height, result in zip(heights, results, strict=True):
+        for at, result in zip(heights, results, strict=True):
             side = result.judged.side
             colour = styles[side].colour if side else INK
             low, high = factor * result.ci_low, factor * result.ci_high
             if math.isfinite(low) and math.isfinite(high):
-                axes.plot([low, high], [height, height], color=colour, linewidth=1.6)
+                axes.plot([low, high], [at, at], color=colour, linewidth=1.6)
             inside = colour if side else "white"
-            axes.plot(factor * result.difference, height, "o", color=colour, markersize=5, markerfacecolor=inside)
+            axes.plot(factor * result.difference, at, "o", color=colour, markersize=5, markerfacecolor=inside)
         axes.set_yticks(heights, list(labels))
         axes.set_ylim(-0.7, len(results) - 0.3)
         axes.tick_params(axis="y", length=0)

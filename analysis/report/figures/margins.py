@@ -13,13 +13,13 @@ from analysis.conclusions.seed_means import at_levels, levels_by_arm, seed_means
 from analysis.metrics import METRICS, SCORE, Metric, Scale
 from analysis.parameters import ARM
 from analysis.report.arms import pair_styles
-from analysis.report.figures.style import FAINT, Drawing, NothingToDrawError, PlainLog, band, panels
+from analysis.report.figures.style import FAINT, WIDTH, Drawing, NothingToDrawError, PlainLog, band, panels
 from analysis.report.formatting import seeds_text
 
 OVER_MARGINS = (SCORE, *(metric for metric in METRICS if metric.family == "mechanism"))
-_UNITS: dict[Scale, str] = {"share": " (share)", "log": "", "epochs": " (epochs)"}
+_UNITS: dict[Scale, str] = {"share": "share", "log": "", "epochs": "epochs"}
 # One for all of them, however wide the numbers at the side: they are read side by side.
-_FRAME = {"left": 0.2, "right": 0.98, "top": 0.89, "bottom": 0.2, "wspace": 0.12}
+_FRAME = {"left": 0.2, "right": 0.97, "top": 0.82, "bottom": 0.19, "wspace": 0.12}
 _MOST_TICKS = 4  # more names of margins would run into each other
 
 
@@ -33,7 +33,7 @@ def margins(metric: Metric, comparison: Comparison) -> Drawing | None:
     if comparison.runs["margin"].nunique() < 2:
         return None
     rows = margin_curves(comparison, metric)
-    with panels(len(comparison.arms), 3.6, 2.3, _FRAME) as (figure, row):
+    with panels(len(comparison.arms), WIDTH, 2.5, _FRAME) as (figure, row):
         for axes, (arm, style) in zip(row, styles.items(), strict=True):
             own = rows[rows[ARM] == arm]
             axes.set_title(arm, color=style.colour)
@@ -42,14 +42,19 @@ def margins(metric: Metric, comparison: Comparison) -> Drawing | None:
             if len(own):
                 band(axes, own, "margin", styles, legend=False)
                 _name_margins(axes, sorted(own["margin"]))
-        row[0].set_ylabel(f"{metric.name}{_UNITS[metric.scale]}")
+        figure.suptitle(_capital(metric.title), x=0.02, y=0.985, ha="left", fontsize=9.5, fontweight="bold")
+        row[0].set_ylabel(_UNITS[metric.scale])
         if metric.scale == "log":
             row[0].set_yscale("log")
             row[0].yaxis.set_major_formatter(PlainLog())
             row[0].yaxis.set_minor_formatter(PlainLog(minor_thresholds=(1.2, 0.4)))
     apart = len({style.margin_on for style in styles.values()}) > 1
-    alt = f"{metric.name} by margin, a panel for each loss{'; the margins are not on one scale' if apart else ''}"
+    alt = f"{metric.title} by margin, a panel for each loss{'; the margins are not on one scale' if apart else ''}"
     return Drawing(figure, rows, alt, seeds_text(rows["n"].tolist()), _note(comparison))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _note(comparison: Comparison) -> str:

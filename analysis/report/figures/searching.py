@@ -17,7 +17,7 @@ from analysis.comparison.levels import rounded
 from analysis.metrics import SELECTION
 from analysis.parameters import ARM
 from analysis.report.arms import ArmStyle
-from analysis.report.figures.style import FAINT, INK, Drawing, NothingToDrawError, panel, panels
+from analysis.report.figures.style import FAINT, INK, WIDTH, Drawing, NothingToDrawError, panel, panels
 from analysis.report.formatting import range_text, seeds_text
 
 _WORDS = {"lr": "learning rate", "normalize": "normalisation"}
@@ -52,7 +52,7 @@ def importance_dots(rows: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> Drawi
     """
     names = list(dict.fromkeys(rows["parameter"]))
     arms = [arm for arm in styles if arm in set(rows[ARM])]
-    with panel(3.6, 0.95 + 0.19 * len(names) * (len(arms) + 0.5)) as (figure, axes):
+    with panel(WIDTH, 0.95 + 0.19 * len(names) * (len(arms) + 0.5)) as (figure, axes):
         for place, arm in enumerate(arms):
             own = rows[rows[ARM] == arm]
             shift = ((len(arms) - 1) / 2 - place) * 0.6 / len(arms)

@@ -17,6 +17,7 @@ from matplotlib.ticker import LogFormatter
 from analysis.parameters import ARM
 from analysis.report.arms import ArmStyle
 
+WIDTH = 3.3  # inches: three panels stand side by side on a page
 CLASS_COLOURS = (
     *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800", "#000000", "#7A5195", "#8C8C8C"),
 )
@@ -97,7 +98,7 @@ class PlainLog(LogFormatter):
 
 
 @contextmanager
-def panel(width: float = 3.5, height: float = 2.5) -> Iterator[tuple[Figure, Axes]]:
+def panel(width: float = WIDTH, height: float = 2.5) -> Iterator[tuple[Figure, Axes]]:
     """A figure in inches with one axis, in the style of the report."""
     with panels(1, width, height) as (figure, axes):
         yield figure, axes[0]
@@ -147,6 +148,20 @@ def band(axes: Axes, rows: pd.DataFrame, x: str, styles: Mapping[str, ArmStyle],
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     if legend:
         axes.legend(fontsize=8)
+
+
+def bars(axes: Axes, rows: pd.DataFrame, x: str, styles: Mapping[str, ArmStyle]) -> None:
+    """As `band`, for few points: each has its interval as a bar, and thin lines say which belong together."""
+    span = float(rows[x].max() - rows[x].min())
+    for place, (arm, style) in enumerate(styles.items()):
+        own = rows[rows[ARM] == arm].sort_values(x)
+        if len(own):
+            beside = own[x] + (place - (len(styles) - 1) / 2) * 0.02 * span  # bars of both arms can be told apart
+            axes.plot(beside, own["mean"], style.line, color=style.colour, linewidth=0.8, alpha=0.6)
+            axes.plot(beside, own["mean"], "o", color=style.colour, label=arm, markersize=4.5)
+            axes.vlines(beside, own["low"], own["high"], color=style.colour, linewidth=1.6)
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+    axes.legend(fontsize=8)
 
 
 def fill_bands(axes: Axes, rows: pd.DataFrame, x: str, colour: str, factor: float = 1.0) -> None:

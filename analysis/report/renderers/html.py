@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import re
+from collections.abc import Mapping
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -28,10 +31,18 @@ def fragment(document: Document) -> str:
 
 def _rendered(document: Document, template: str, css: str) -> str:
     environment = _environment()
-    style = Markup(environment.get_template(css).render())
+    style, script = (Markup(environment.get_template(name).render()) for name in (css, "page.js"))
     classes = {outcome: outcome for outcome in OUTCOMES}
     classes |= {arm: f"arm{number}" for number, arm in enumerate(document.arms, start=1)}
-    return lines_text(environment.get_template(template).render(document=document, style=style, classes=classes))
+    page = environment.get_template(template).render(
+        document=document, style=style, script=script, hash=_hash(script), classes=classes
+    )
+    return lines_text(page)
+
+
+def _hash(script: str) -> str:
+    """By which the page lets a browser run its own script, and no other."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 @cache
@@ -43,6 +54,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"base64": _base64, "code": _code, "kind": _kind, "pixels": _pixels}
+    environment.filters |= {"anchor": _anchor, "data": _data, "points": _points}
     return environment
 
 
@@ -57,6 +69,20 @@ def _base64(text: str) -> str:
 def _pixels(panel: Panel) -> str:
     """The width in which a figure was drawn. A narrow screen scrolls it, since shrunk letters could not be read."""
     return f"{panel.width * _PIXELS_OF_AN_INCH:.0f}"
+
+
+def _anchor(heading: str) -> str:
+    """What a link to a heading names."""
+    return re.sub(r"[\W_]+", "-", heading.casefold()).strip("-")
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.4g}"
+
+
+def _data(facets: Mapping[str, str]) -> dict[str, str]:
+    """Facets as attributes of a row."""
+    return {f"data-{name}": value for name, value in facets.items()}
 
 
 def _code(text: str) -> Markup:

@@ -15,6 +15,8 @@ from analysis.report.document.blocks import (
     Heading,
     Headlines,
     Paragraph,
+    Regions,
+    Seeds,
     Table,
 )
 from analysis.report.document.text_table import Badge, Cell, TextTable
@@ -43,7 +45,8 @@ def _block(block: Block, figures: str) -> str:
         case Heading():
             return f"{'#' * block.level} {markdown_text(block.text)}"
         case Paragraph():
-            text = markdown_text(block.text)
+            link = f" [{block.source.text}]({block.source.address})" if block.source else ""
+            text = f"{markdown_text(block.text)}{link}"
             return f"> **Warning:** {text}" if block.kind == "warning" else text
         case Bullets():
             lead = f"{markdown_text(block.lead)}\n\n" if block.lead and block.lines else ""
@@ -55,6 +58,8 @@ def _block(block: Block, figures: str) -> str:
             return _list(markdown_text(_answer(answer, block.claimant)) for answer in block.answers)
         case Table():
             return table(block.table) if block.table.rows else ""
+        case Regions() | Seeds():
+            return ""
         case Figures():
             return _figures(block, figures)
         case Details():
@@ -77,7 +82,7 @@ def _cell(cell: Cell) -> str:
 
 def _answer(answer: Answer, claimant: str) -> str:
     elsewhere = f"; {claimant} reports {answer.elsewhere}" if answer.elsewhere else ""
-    return f"{answer.statement}: **{answer.said}** overall; {answer.detail}{elsewhere}"
+    return f"{answer.statement} ({answer.metric}): **{answer.said}** overall; {answer.detail}{elsewhere}"
 
 
 def _figures(block: Figures, figures: str) -> str:

@@ -31,7 +31,7 @@ ENDS = (MEAN, "ci_low", "ci_high")
 RANK = "rank"
 LOG_MARGIN = "log10 margin"
 TRIED_COUNTS = ("runs", "diverged", "stopped", "collapsed", "satisfied")
-_VALIDATION = Metric("val_map_at_r", SELECTION, "primary", "share", judged=False)
+_VALIDATION = Metric("val_map_at_r", "MAP@R on validation data", SELECTION, "primary", "share", judged=False)
 _COLOUR_TAG = "mlflow.runColor"  # MLflow's own name, which its interface reads
 _MEANS = ["metric", "n", "mean", "low", "high"]
 Point = tuple[str, int, float]

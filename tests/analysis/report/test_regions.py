@@ -46,10 +46,10 @@ def test_sentence_9_the_report_names_the_regions_that_were_set() -> None:
     rope = {"map_at_r": 0.02, "recall_at_1": 0.02, "intra_variance": 1.2, "loss_decay_epochs": 3}
     findings = found("s", runs, metrics=metrics_with(rope))
     text = markdown(report(findings))
-    named = "\u00b12 pt for map_at_r and recall_at_1, a factor of 1.2 for intra_variance, \u00b13 epochs for loss"
+    named = "\u00b12 pt for MAP@R and Recall@1, a factor of 1.2 for intra-class variance, \u00b13 epochs for loss"
     assert text.count(f"set for this report: {named}") == 1
     assert f"1 epoch for decay times; set for this report instead: {named}" in text
-    assert "above use 1 pt, but for those set for this report: \u00b12 pt for map_at_r and recall_at_1." in text
+    assert "above use 1 pt, but for those set for this report: \u00b12 pt for MAP@R and Recall@1." in text
     assert "more than 2 pt" in text or "within 2 pt" in text
     assert "Each row has the band of its own metric." in figures_caption("Effects", [], findings)
     plain = found("s", runs)

@@ -168,7 +168,7 @@ def test_a_bar_in_a_name_does_not_break_a_row_of_a_markdown_table() -> None:
     shown = TextTable(("a", "b"), frozenset({"a"}), [("x|y", "1\n2")])
     assert table(shown).splitlines()[2] == r"| x\|y | 1 2 |"
     runs = simulated_runs(np.random.default_rng(1), seeds=9, datasets=("a|b",))
-    rows = [line for line in text_of(found("s", runs)).splitlines() if line.startswith(r"| a\|b | map_at_r")]
+    rows = [line for line in text_of(found("s", runs)).splitlines() if line.startswith(r"| a\|b | MAP@R")]
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6, 11}  # sensitivity; evidence and verdicts
 
 
@@ -232,7 +232,7 @@ def test_sentence_7_the_report_marks_a_verdict_whose_differences_are_skewed() ->
 def test_sentence_11_and_20_the_report_shows_effects_and_censoring() -> None:
     runs = simulated_runs(np.random.default_rng(9), effect=0.05)
     text = text_of(found("s", runs))
-    assert "| digits | map_at_r | " in text
+    assert "| digits | MAP@R | " in text
     assert "1.00 [0.69, 1.00] | yes |" in text
     assert "censored at the last epoch: 0% of its runs, 0% of the contrastive loss's" in text
 

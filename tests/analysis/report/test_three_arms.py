@@ -19,15 +19,15 @@ from tests.analysis.recorded import record_study
 
 def test_tables_name_both_arms_where_there_are_several_pairs() -> None:
     table = verdict_rows(found("s", three_arms()).results)
-    assert table.headings[:7] == ("dataset", "metric", "first", "second", "n", "mean of first", "mean of second")
+    assert table.headings[:6] == ("dataset", "metric", "estimand", "first", "second", "n")
     moved = table.answer_first()
-    assert moved.headings[:5] == ("dataset", "metric", "first", "second", "verdict")
+    assert moved.headings[:6] == ("dataset", "metric", "estimand", "first", "second", "verdict")
 
 
 def test_the_whole_report_can_be_had(tmp_path: Path) -> None:
     record_study(tmp_path, "s", three_arms())
     shown = build_report("s", tmp_path, claims_file=_claims(tmp_path))
-    assert re.search("^digits +map_at_r +triplet +softmax ", shown, re.MULTILINE)
+    assert re.search("^digits +MAP@R +triplet +softmax ", shown, re.MULTILINE)
     report = tmp_path / "s" / "report"
     text = (report / "report.html").read_text()
     assert "digits: softmax and contrastive: use softmax with miner" in text

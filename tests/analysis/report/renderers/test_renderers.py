@@ -103,7 +103,7 @@ def test_html_and_markdown_have_the_same_headings_in_the_same_order(effect: floa
     document = report(
         found("s", simulated_runs(np.random.default_rng(0), seeds=13, effect=effect)), unavailable=["No."]
     )
-    of_html = [text for _, text in re.findall(r"<h([23])>(.*?)</h\1>", html(document))]
+    of_html = [text for _, text in re.findall(r"<h([23])[^>]*>(.*?)</h\1>", html(document))]
     of_markdown = re.findall(r"^##+ (.*)$", markdown(document), re.MULTILINE)
     assert [text.replace("&#39;", "'") for text in of_html] == of_markdown
     assert len(of_markdown) > 12

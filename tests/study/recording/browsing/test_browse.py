@@ -136,7 +136,7 @@ def test_the_studys_run_can_be_found_by_its_verdicts_and_says_them(study: tuple[
     assert said == [result.difference for result in tuned]
     note = run.data.tags["mlflow.note.content"]
     assert "**digits: use triplet" in note
-    assert "| digits | map_at_r | 8 |" in note
+    assert "| digits | MAP@R | 8 |" in note
     assert note.count("viewStateShareKey=") == 4
     assert [(each.dataset.name, each.dataset.digest) for each in run.inputs.dataset_inputs] == [
         ("digits", "digits"),

@@ -1,0 +1,47 @@
+"""Verdicts under every width of the region of practical equivalence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.comparison.comparisons import comparisons
+from analysis.comparison.result import result_table
+from analysis.conclusions.region_sweep import WIDTHS, region_sweep
+from analysis.conclusions.verdict_table import verdict_results, verdicts
+from analysis.metrics import metrics_with, score_of
+from tests.analysis.studies import simulated_runs
+
+
+def study(seeds: int, effect: float) -> pd.DataFrame:
+    return simulated_runs(np.random.default_rng(seeds), seeds=seeds, datasets=("a", "b"), effect=effect, margins=[1.0])
+
+
+@pytest.mark.parametrize(("seeds", "effect"), [(9, 0.02), (17, 0.004)])  # all sign patterns, and a sample of them
+def test_sentence_9_a_swept_region_gives_the_verdicts_that_it_gives_when_it_is_set(seeds: int, effect: float) -> None:
+    runs = study(seeds, effect)
+    compared = comparisons(runs)
+    sweep = region_sweep(compared, verdict_results(compared), score_of(metrics_with(None)))
+    said = set()
+    for width in (0.001, 0.01, 0.018, 0.05):
+        swept = result_table(sweep.results[sweep.widths.index(width)])
+        alone = verdicts(runs, rope={"map_at_r": width})
+        expected = alone[alone["metric"] == "map_at_r"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(swept, expected)
+        said |= set(expected["verdict"])
+    assert len(said) > 1  # else nothing would follow the region
+
+
+def test_the_region_that_a_study_sets_is_one_of_those_swept() -> None:
+    runs = study(8, 0.02)
+    metric = score_of(metrics_with({"map_at_r": 0.0123}))
+    compared = comparisons(runs, metrics_with({"map_at_r": 0.0123}))
+    sweep = region_sweep(compared, verdict_results(compared), metric)
+    assert sweep.widths[sweep.own] == 0.0123
+    assert sweep.widths == tuple(sorted((*WIDTHS, 0.0123)))
+
+
+def test_a_study_without_a_comparison_has_nothing_to_sweep() -> None:
+    sweep = region_sweep([], [], score_of(metrics_with(None)))
+    assert set(sweep.results) == {()}
