@@ -54,7 +54,7 @@ def test_elsewhere_the_progress_is_that_of_the_command(voice: PythonVoice) -> No
 
 
 def test_texts_name_fields_and_hide_secrets() -> None:
-    learn("postgresql://me:hunter2hunter2@host/db")
+    learn("postgresql://me:hunter2hunter2@host/db")  # pragma: allowlist secret
     assert in_python("give --tracking-uri, --extend or --no-halving, not --version of hunter2hunter2") == (
         "give tracking_uri, extend=True or halving=False, not --version of ***"
     )
