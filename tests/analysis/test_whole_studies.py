@@ -62,7 +62,7 @@ def test_losses_alike_are_equivalent_and_so_are_the_claims(tmp_path: Path) -> No
     assert set(claims(runs)["verdict"]) == {"equivalent"}
     report = report_on(runs, tmp_path)
     for dataset in ("a", "b", "c"):
-        assert all("**equivalent" in line for line in lines_of(report, dataset, "map_at_r", "13"))
+        assert all("**equivalent" in line for line in lines_of(report, dataset, "MAP@R", "13"))
 
 
 def test_two_seeds_give_no_verdict_and_a_report_that_says_why(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_two_seeds_give_no_verdict_and_a_report_that_says_why(tmp_path: Path) ->
     assert tuned(runs)["reason"] == "2 complete seeds; at least 8 are needed"
     report = report_on(runs, tmp_path)
     assert "no answer yet, 2 complete seeds; at least 8 are needed" in report
-    assert all("**insufficient**" in line for line in lines_of(report, "digits", "map_at_r", "2"))
+    assert all("**insufficient**" in line for line in lines_of(report, "digits", "MAP@R", "2"))
 
 
 def test_a_loss_that_diverges_often_is_insufficient_and_its_crash_rate_is_shown(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_one_missing_pair_drops_its_seed_and_three_leave_no_verdict(tmp_path: Pa
     row = grid(without([7, 8, 9]))
     assert (row["n"], row["verdict"], row["reason"]) == (10, "insufficient", "23% of the pairs are missing")
     lines = report_on(without([7, 8, 9]), tmp_path).splitlines()
-    assert any(line.startswith("| digits | map_at_r | 10 | ") and "**insufficient**" in line for line in lines)
+    assert any(line.startswith("| digits | MAP@R | 10 | ") and "**insufficient**" in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,6 @@ def test_the_plain_way_has_the_losses_and_the_scores_of_a_pack(dataset: str, los
         first, end = train(task(data, loss), member.margin, member.lr)
         for report, epoch in ((first, 1), (end, EPOCHS)):
             assert report["epoch"] == epoch
-            assert report["train/loss"] == pytest.approx(last(history, number, "train/loss", epoch), rel=1e-4)
+            assert report["train/loss"] == pytest.approx(last(history, number, "train/loss", epoch), rel=5e-4)
         for metric in ("val/map_at_r", "test/map_at_r", "test/recall_at_1"):
             assert end[metric] == pytest.approx(last(history, number, metric, EPOCHS), abs=2e-3)

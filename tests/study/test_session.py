@@ -53,13 +53,13 @@ def test_the_plan_comes_first_and_the_verdicts_last(storage: Path) -> None:
     for part in (
         "32 runs of 2 epochs",
         "smallest p reachable",
-        "map_at_r",
+        "MAP@R",
         "report.html",
         "mlflow ui --host 127.0.0.1",
         "/runs?viewStateShareKey=1&compareRunsMode=CHART&workflowType=machine_learning",
     ):
         assert part in text
-    assert text.index("runs of 2 epochs") < text.index("map_at_r") < text.index("mlflow ui")
+    assert text.index("runs of 2 epochs") < text.index("MAP@R") < text.index("mlflow ui")
 
 
 def test_the_report_is_written(storage: Path) -> None:
@@ -171,7 +171,7 @@ def test_the_report_can_be_rebuilt(storage: Path, capsys: pytest.CaptureFixture[
     report.unlink()
     assert report_main(["--study", "small", "--storage", str(storage)]) == 0
     assert report.read_bytes() == written
-    assert "map_at_r" in capsys.readouterr().out
+    assert "MAP@R" in capsys.readouterr().out
     assert report_main(["--study", "absent", "--storage", str(storage)]) == 2
     assert "no runs of a study 'absent'" in capsys.readouterr().err
 
