@@ -58,6 +58,7 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
         self._listener = listener
         self._failures: dict[int, int] = {}
         self._deaths = Counter[int]()
+        self._told: set[int] = set()  # packs whose failure was told, and whose trial has not ended yet
         self.finished: set[int] = set()
         self.failed: dict[int, str] = {}
         self.given_up: set[int] = set()
@@ -102,7 +103,10 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
         if _CANNOT_IMPORT in deaths[-1]:
             self.error = OtherVersionError(_import_message(deaths[-1]))
             raise self.error
-        self._listener.on_trouble(trial.config["pack"], f"its process died: {last_line(deaths[-1])}")
+        if trial.config["pack"] in self._told:  # the failure that it had reported before
+            self._told.remove(trial.config["pack"])
+        else:
+            self._listener.on_trouble(trial.config["pack"], f"its process died: {last_line(deaths[-1])}")
         died_twice = len(deaths) > 1 and all(_DIED_WITHOUT_REASON in death for death in deaths[-2:])
         if OUT_OF_MEMORY in deaths[-1] or died_twice:
             trial.set_config({**trial.config, "pieces": 2 * trial.config["pieces"]})
@@ -126,6 +130,7 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
 
     def _count_failure(self, position: int, trial: Any, error: str) -> None:
         self._failures[position] = self._failures.get(position, 0) + 1
+        self._told.add(position)
         self._listener.on_trouble(position, f"failed at try {self._failures[position]} of {MOST_TRIES}: {error}")
         if self._failures[position] == MOST_TRIES - 1:
             trial.set_config({**trial.config, "from_scratch": True})  # the snapshot may be what makes it fail

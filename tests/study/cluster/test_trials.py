@@ -61,6 +61,18 @@ def test_a_training_that_fails_has_three_tries_and_the_last_starts_from_scratch(
     assert callback.failed == {0: "ValueError: 2"}
 
 
+def test_each_failure_and_each_death_is_told_once(trial: Trial) -> None:
+    """A training that fails ends its process too."""
+    collected = Collected()
+    callback = TrialCallback(collected)
+    callback.on_trial_result(0, [], trial, {"error": "ValueError: 0"})
+    trial.dies(callback, "ray::train\nValueError: 0\n")
+    trial.dies(callback, BY_MEMORY)
+    callback.on_trial_result(0, [], trial, {"error": "ValueError: 1"})
+    told = [what.partition(": ")[0] for _, what in collected.troubles]
+    assert told == ["failed at try 1 of 3", "its process died", "failed at try 2 of 3"]
+
+
 def test_a_death_by_memory_halves_the_pack_at_once(callback: TrialCallback, trial: Trial) -> None:
     assert [trial.dies(callback, BY_MEMORY) for _ in range(3)] == [2, 4, 8]
 
