@@ -14,6 +14,7 @@ from analysis.comparison.edges import Edge, find_edges
 from analysis.comparison.pairing import (
     OPEN,
     Seed,
+    SeedTable,
     balanced_grid,
     by_dataset,
     has_repeats,
@@ -23,8 +24,8 @@ from analysis.comparison.pairing import (
 )
 from analysis.comparison.settings import beside_budget, exchangeable, in_equal_rounds, is_drawn, whole_runs
 from analysis.comparison.tuning import Tuned, tune
-from analysis.metrics import METRICS, Metric, score_of
-from analysis.parameters import ARM
+from analysis.metrics import GRID_AVERAGE, METRICS, TUNED, Estimand, Metric, score_of
+from analysis.parameters import ARM, CONDITION
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +106,16 @@ class Comparison:
             first, second = (set(runs.loc[runs[ARM] == arm, name]) for arm in self.arms)
             runs = runs[runs[name] == usual_value(name, first & second or first | second)]
         return runs
+
+    def runs_of(self, estimand: Estimand) -> pd.DataFrame:
+        """The runs that an estimand is about; none where nothing could be tuned or averaged."""
+        if estimand == TUNED:
+            return self.tuned.runs
+        return self.grid() if estimand == GRID_AVERAGE else self.at_default()
+
+    def seed_table(self, runs: pd.DataFrame, estimand: Estimand) -> SeedTable:
+        """The runs that an estimand is about, not empty, laid out by seed."""
+        return SeedTable(runs, self.arms, self.seeds, by=() if estimand == TUNED else CONDITION)
 
     def rises(self, arm: str) -> str | None:
         """Where the range searched ends although an arm still rises there, and what to try; None if nowhere."""

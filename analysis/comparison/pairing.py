@@ -39,8 +39,8 @@ class Condition(NamedTuple):
     @property
     def others(self) -> tuple[str, ...]:
         """What follows the learning rate, in words."""
-        values = zip(CONDITION[3:], self[3:], strict=True)
-        return tuple(value_words(name, value) for name, value in values if value is not None)
+        values = {name: getattr(self, name) for name in OPEN}
+        return tuple(value_words(name, value) for name, value in values.items() if value is not None)
 
     def __str__(self) -> str:
         """In words."""
@@ -178,7 +178,7 @@ def balanced_grid(rows: pd.DataFrame, arms: ArmPair) -> pd.DataFrame:
 def unmatched_conditions(rows: pd.DataFrame, arms: ArmPair) -> list[str]:
     """The conditions that `balanced_grid` leaves out, in words."""
     kept = _balanced_conditions(rows, arms)
-    named = [name for name in CONDITION[3:] if rows[name].nunique() > 1]
+    named = [name for name in OPEN if rows[name].nunique() > 1]
     return [
         f"{arm} {condition.miner} "
         + " ".join(f"{name}={value_text(getattr(condition, name))}" for name in ("margin", "lr", *named))

@@ -20,7 +20,7 @@ import pandas as pd
 
 from analysis.comparison.arms import ArmPair
 from analysis.comparison.levels import NUMERIC, Ends, range_words
-from analysis.comparison.pairing import Condition, Floats, Seed, has_repeats, value_words
+from analysis.comparison.pairing import OPEN, Condition, Floats, Seed, has_repeats, value_words
 from analysis.comparison.settings import (
     halves,
     is_drawn,
@@ -64,7 +64,7 @@ class ChosenRange:
             varied: The hyperparameters with several values to choose from.
         """
         miner, count = _most_frequent(chosen["miner"])
-        others = tuple(_chosen_words(name, chosen[name]) for name in CONDITION[3:] if name in varied)
+        others = tuple(_chosen_words(name, chosen[name]) for name in OPEN if name in varied)
         return cls(len(chosen), _range(chosen["margin"]), _range(chosen["lr"]), str(miner), count, others)
 
     def __str__(self) -> str:
@@ -113,8 +113,8 @@ class Tuned:
 
     def _condition(self, arm: str, values: Iterable[Any]) -> Condition:
         return Condition._make(
-            value if position < 3 or name in self._of(arm) else None
-            for position, (name, value) in enumerate(zip(CONDITION, values, strict=True))
+            value if name not in OPEN or name in self._of(arm) else None
+            for name, value in zip(CONDITION, values, strict=True)
         )
 
 

@@ -9,7 +9,7 @@ from analysis.comparison.comparisons import Comparison
 from analysis.comparison.judgement import judge
 from analysis.comparison.paired_tests import against_region
 from analysis.comparison.result import Result
-from analysis.conclusions.verdict_table import estimand_and_family, sample_of
+from analysis.conclusions.verdict_table import estimand_and_family
 from analysis.metrics import Metric
 from analysis.statistics.sign_flips import SignFlips
 
@@ -50,12 +50,12 @@ def region_sweep(compared: Sequence[Comparison], results: Sequence[Result], metr
     """
     family = [result for result in results if result.family == metric.family and not result.is_shown]
     of_arms = {(comparison.dataset, comparison.arms): comparison for comparison in compared}
-    flips = {
-        place: SignFlips(sample.first - sample.second)
-        for place, result in enumerate(family)
-        if result.metric == metric.name and result.n and result.estimand is not None
-        for sample in (sample_of(of_arms[str(result.dataset), result.arms], metric, result.estimand),)
-    }
+    flips: dict[int, SignFlips] = {}
+    for place, result in enumerate(family):
+        if result.metric == metric.name and result.n and result.estimand is not None:
+            comparison = of_arms[str(result.dataset), result.arms]
+            sample = comparison.seed_table(comparison.runs_of(result.estimand), result.estimand).sample(metric)
+            flips[place] = SignFlips(sample.differences)
     widths = tuple(sorted({*WIDTHS, metric.rope}))
     return RegionSweep(metric, widths, tuple(_judged_within(width, family, flips, metric) for width in widths))
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from analysis.comparison.comparisons import Comparison
 from analysis.comparison.levels import NUMERIC, Levels, levels_of
-from analysis.comparison.pairing import FLOOR, SeedTable
+from analysis.comparison.pairing import FLOOR
 from analysis.comparison.settings import whole_runs
-from analysis.metrics import AT_DEFAULT, GRID_AVERAGE, TUNED, Estimand, Metric
+from analysis.metrics import Estimand, Metric
 from analysis.parameters import ARM, CONDITION
 from analysis.statistics.intervals import paired_t_interval, with_t_intervals
 
@@ -25,9 +25,9 @@ def arm_means(comparison: Comparison, estimand: Estimand) -> pd.DataFrame:
         comparison has no verdict on the estimand, or a metric no complete seed.
     """
     rows: list[tuple[str, str, int, float, float, float]] = []
-    runs = _of_estimand(comparison, estimand)
+    runs = comparison.runs_of(estimand)
     if len(runs) and comparison.readable and comparison.has_both(runs):
-        table = SeedTable(runs, comparison.arms, comparison.seeds, by=() if estimand == TUNED else CONDITION)
+        table = comparison.seed_table(runs, estimand)
         for metric in comparison.metrics:
             sample = table.sample(metric)
             for arm, values in zip(comparison.arms, (sample.first, sample.second), strict=True):
@@ -37,14 +37,6 @@ def arm_means(comparison: Comparison, estimand: Estimand) -> pd.DataFrame:
                     mean, low, high = np.exp(shown) if metric.scale == "log" else shown
                     rows.append((arm, metric.name, len(values), float(mean), float(low), float(high)))
     return pd.DataFrame(rows, columns=[ARM, "metric", "n", "mean", "low", "high"])
-
-
-def _of_estimand(comparison: Comparison, estimand: Estimand) -> pd.DataFrame:
-    """The runs that an estimand's verdicts are about."""
-    if estimand == TUNED:
-        refused = comparison.tuned.refused is not None
-        return comparison.tuned.runs.iloc[:0] if refused else comparison.tuned.runs
-    return {GRID_AVERAGE: comparison.grid, AT_DEFAULT: comparison.at_default}[estimand]()
 
 
 def setting_means(rows: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:

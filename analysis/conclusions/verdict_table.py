@@ -15,7 +15,7 @@ import pandas as pd
 from analysis.comparison.comparisons import Comparison, comparisons
 from analysis.comparison.judgement import judge
 from analysis.comparison.paired_tests import tested
-from analysis.comparison.pairing import DEFAULT_SETTING, PairedSample, SeedTable
+from analysis.comparison.pairing import DEFAULT_SETTING, PairedSample
 from analysis.comparison.result import Result, Verdict, result_table
 from analysis.comparison.tuning import REPEATS, Tuned, all_diverged
 from analysis.metrics import (
@@ -159,7 +159,7 @@ def _results_of(
         return []
     if not comparison.readable:
         return _refused(comparison, metrics, estimand, rows, REPEATS)
-    table = SeedTable(rows, comparison.arms, comparison.seeds)
+    table = comparison.seed_table(rows, estimand)
     diverged = all_diverged(rows, comparison.arms)
     return [
         replace(_result(comparison, metric, estimand, table.sample(metric)), refused=diverged or _unknown(metric, rows))
@@ -184,7 +184,7 @@ def tuned_results(comparison: Comparison, metrics: Collection[Metric], rope: flo
     if tuned.refused:
         results = _refused(comparison, metrics, TUNED, comparison.runs, tuned.refused, rope)
     else:
-        table = _tuned_table(comparison)
+        table = comparison.seed_table(tuned.runs, TUNED)
         results = [
             replace(
                 _result(comparison, metric, TUNED, table.sample(metric), rope), refused=_unknown(metric, tuned.runs)
@@ -199,18 +199,6 @@ def tuned_results(comparison: Comparison, metrics: Collection[Metric], rope: flo
     results = [replace(result, rises_first=rises[0], rises_second=rises[1]) for result in results]
     first, second = (_most_chosen(tuned, arm, len(comparison.seeds)) for arm in arms)
     return [replace(result, chosen_first=first, chosen_second=second) for result in results]
-
-
-def _tuned_table(comparison: Comparison) -> SeedTable:
-    return SeedTable(comparison.tuned.runs, comparison.arms, comparison.seeds, by=())
-
-
-def sample_of(comparison: Comparison, metric: Metric, estimand: Estimand) -> PairedSample:
-    """What a result of one comparison that has pairs rests on."""
-    if estimand == TUNED:
-        return _tuned_table(comparison).sample(metric)
-    rows = comparison.grid() if estimand == GRID_AVERAGE else comparison.at_default()
-    return SeedTable(rows, comparison.arms, comparison.seeds).sample(metric)
 
 
 def _most_chosen(tuned: Tuned, arm: str, seeds: int) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analysis.comparison.pairing import DEFAULT_SETTING, USUAL, usual_value
 from study.config import fields as f
-from study.config.levels import Range, largest, levels, may_be
+from study.config.levels import Range, largest, may_be
 from study.config.per_loss import PerLoss
 from trainables.objectives.losses import LOSSES
 from trainables.objectives.miners import MINERS
@@ -124,7 +124,7 @@ class Hyperparameters(BaseModel):
             wanted = getattr(DEFAULT_SETTING, name)
             own = [self.values_of(name).of(loss) for loss in losses]
             if wanted is None:
-                common = set.intersection(*(_nothing_or_levels(values) for values in own))
+                common = set.intersection(*(_levels_or_zero(values) for values in own))
                 if not common:
                     return None
                 wanted = usual_value(name, common)
@@ -139,6 +139,6 @@ def largest_on_sphere(loss: str) -> float:
     return float(_DIAMETER ** LOSSES[loss].margin_power)
 
 
-def _nothing_or_levels(values: tuple[Any, ...]) -> set[Any]:
-    ranges = any(isinstance(value, Range) for value in values)
-    return {*levels(values), *([0.0] if ranges else [])}
+def _levels_or_zero(values: tuple[Any, ...]) -> set[Any]:
+    """What the default setting may take of what it leaves open: a level, or none at all at the lower end of a range."""
+    return {0.0 if isinstance(value, Range) else value for value in values}

@@ -90,15 +90,8 @@ def _preset(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
         loss: ranges["normalized" if loss in normalizing else "raw"]["margins"][loss]
         for loss in ranges["raw"]["margins"]
     }
-    return (
-        {"lrs": ranges["lrs"], **fields, "margins": margins}
-        if "search" in fields
-        else {
-            **fields,
-            "margins": margins,
-            "lrs": ranges["lrs"],
-        }
-    )
+    lrs = fields["lrs"] if "search" in fields else ranges["lrs"]  # a preset that searches has its own
+    return fields | {"margins": margins, "lrs": lrs}
 
 
 def _normalizing(own: Mapping[str, Any], losses: Any) -> set[str]:

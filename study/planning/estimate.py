@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -58,7 +58,7 @@ def estimate(
     work: Sequence[Work],
     datasets: Sequence[EncodedDataset],
     unprepared: Sequence[EncodedDataset],
-    sizes: Iterable[tuple[int, int]] = (),
+    sizes: Sequence[tuple[int, int]] = (),
 ) -> list[Estimate]:
     """Estimates the training time of each dataset, for workers like this machine.
 
