@@ -27,8 +27,6 @@ FIELD_OF = {
 # The fields of which each loss may have its own values.
 PER_LOSS = tuple(FIELD_OF.values())
 
-_DIAMETER = 2.0  # of the unit sphere, on which normalised embeddings lie
-
 
 class Hyperparameters(BaseModel):
     """The losses of a study, and the values of their hyperparameters."""
@@ -78,17 +76,6 @@ class Hyperparameters(BaseModel):
                 )
         return self
 
-    @model_validator(mode="after")
-    def _margins_that_the_sphere_holds(self) -> Hyperparameters:
-        for loss in self.losses:
-            low = self.margins.of(loss)[0]
-            if isinstance(low, Range) and len(self.normalize.of(loss)) > 1 and low.low >= largest_on_sphere(loss):
-                raise ValueError(
-                    f"--margins {low} of {loss!r} are all beyond {largest_on_sphere(loss):g}, the largest that two "
-                    "normalised embeddings can keep, and --normalize lets tuning choose these: begin the range below"
-                )
-        return self
-
     def values_of(self, name: str) -> PerLoss[Any]:
         """The values of a hyperparameter, one of `FIELD_OF`."""
         values: PerLoss[Any] = getattr(self, FIELD_OF[name])
@@ -132,11 +119,6 @@ class Hyperparameters(BaseModel):
                 return None
             chosen[name] = wanted
         return chosen
-
-
-def largest_on_sphere(loss: str) -> float:
-    """The largest margin that two normalised embeddings can keep, on the scale of a loss."""
-    return float(_DIAMETER ** LOSSES[loss].margin_power)
 
 
 def _levels_or_zero(values: tuple[Any, ...]) -> set[Any]:

@@ -53,11 +53,7 @@ def level_or_range(value: Any, check: ValidatorFunctionWrapHandler) -> Level:
         if level > MOST:
             raise ValueError(f"a level is at most {MOST:g}, the largest number that a record holds, not {level:g}")
         return level
-    low, _, high = value.partition(TO)
-    try:
-        found = Range(float(low), float(high))
-    except ValueError:
-        raise ValueError(f"{value!r} is no range: give its ends, as in 0.1{TO}10") from None
+    found = read_range(value)
     if not (math.isfinite(found.low) and math.isfinite(found.high)):
         raise ValueError(f"{value!r} is no range: its ends must be finite")
     if found.high > MOST:
@@ -67,6 +63,19 @@ def level_or_range(value: Any, check: ValidatorFunctionWrapHandler) -> Level:
     if found.low >= found.high:
         raise ValueError(f"the range {value!r} is upside down: its lower end stands first, as in 0.1{TO}10")
     return found
+
+
+def read_range(text: str) -> Range:
+    """Reads ``"0.1..10"``.
+
+    Raises:
+        ValueError: If it has no two ends.
+    """
+    low, _, high = text.partition(TO)
+    try:
+        return Range(float(low), float(high))
+    except ValueError:
+        raise ValueError(f"{text!r} is no range: give its ends, as in 0.1{TO}10") from None
 
 
 def may_be(value: float, values: Iterable[Level]) -> bool:

@@ -17,6 +17,7 @@ from analysis.masking import learn, with_scheme
 from analysis.plain_text import name_text
 from analysis.yaml_file import YamlError, read_yaml
 from study.config import fields as f
+from study.config.default_ranges import default_ranges
 from study.config.faults import one_line
 from study.config.hyperparameters import FIELD_OF, PER_LOSS
 from study.config.levels import TO
@@ -24,7 +25,6 @@ from study.config.model import StudyConfig
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "sweep"
-_RANGES = Path(__file__).parent / "ranges.yaml"
 _OF_SEARCHES = ("search", "settings", "hours", "halving", "rungs", "factor")  # fields
 _LONGEST_PATH = 400  # characters of what a message shows
 _ADDRESSES = ("tracking_uri", "storage", "address")
@@ -85,13 +85,9 @@ def _preset(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
     normalizing = _normalizing(own, fields["losses"])
     if not searches or ("search" in fields and not normalizing):
         return fields
-    ranges = _read_yaml(_RANGES)
-    margins = {
-        loss: ranges["normalized" if loss in normalizing else "raw"]["margins"][loss]
-        for loss in ranges["raw"]["margins"]
-    }
-    lrs = fields["lrs"] if "search" in fields else ranges["lrs"]  # a preset that searches has its own
-    return fields | {"margins": margins, "lrs": lrs}
+    if "search" in fields:  # it has rates of its own
+        return fields | {"margins": default_ranges("margins", normalizing)}
+    return fields | {field: default_ranges(field, normalizing) for field in ("margins", "lrs")}
 
 
 def _normalizing(own: Mapping[str, Any], losses: Any) -> set[str]:

@@ -9,7 +9,8 @@ from typing import Any
 from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from study.config.hyperparameters import FIELD_OF, largest_on_sphere
+from study.config.default_ranges import widest_on_sphere
+from study.config.hyperparameters import FIELD_OF
 from study.config.levels import Range
 from study.config.model import StudyConfig
 from study.planning.grid import Setting
@@ -27,14 +28,14 @@ class Space:
         own: Each hyperparameter of a `Setting` with its values.
         coordinates: The hyperparameters that a point of the unit cube has a coordinate for. They are the same for all
             losses of a study, so that these stand at the same points.
-        largest_on_sphere: The largest margin that two normalised embeddings can keep.
+        widest_on_sphere: The margin beyond which normalised embeddings need not be searched.
         in_groups: Whether TPE takes apart what not all settings have; the same for all losses of a study. The margin of
             one of them may have another range where embeddings are normalised, and there goes by another name.
     """
 
     own: tuple[tuple[str, Own], ...]
     coordinates: tuple[str, ...]
-    largest_on_sphere: float
+    widest_on_sphere: float
     in_groups: bool = False
 
     def at(self, point: Sequence[float]) -> Setting:
@@ -84,12 +85,12 @@ class Space:
         return dict(self.own)[name]
 
     def _margins(self, normalized: bool) -> Own:
-        """What the margin may be. Where normalisation is a choice, no range goes beyond what the sphere can hold."""
+        """What the margin may be. Where normalisation is a choice, it ends where it is of no more use on the sphere."""
         margins: Own = self._of("margin")
         bounded = normalized and len(self._of("normalize")) > 1 and isinstance(margins, Range)
-        if not bounded or not margins.low < self.largest_on_sphere < margins.high:  # type: ignore[union-attr]
+        if not bounded or not margins.low < self.widest_on_sphere < margins.high:  # type: ignore[union-attr]
             return margins
-        return Range(margins.low, self.largest_on_sphere)  # type: ignore[union-attr]
+        return Range(margins.low, self.widest_on_sphere)  # type: ignore[union-attr]
 
     def _varying(self, normalized: bool) -> dict[str, tuple[str, Own]]:
         """What can vary, in the order of the coordinates: Optuna's name, and the values."""
@@ -106,7 +107,7 @@ def space_of(config: StudyConfig, loss: str) -> Space:
     """What a loss may take in a study."""
     coordinates = (*_ALWAYS, *(name for name in FIELD_OF if name not in _ALWAYS and config.varies(name)))
     own = tuple((name, _range_or_levels(values)) for name, values in config.tried(loss).items())
-    return Space(own, coordinates, largest_on_sphere(loss), in_groups=config.varies("normalize"))
+    return Space(own, coordinates, widest_on_sphere(loss), in_groups=config.varies("normalize"))
 
 
 def _range_or_levels(values: tuple[Any, ...]) -> Own:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -255,17 +254,6 @@ def test_figures_of_datasets_whose_names_look_alike_are_files_of_their_own(tmp_p
     assert len(set(files)) == len(names)
     assert {"margins-plain.svg", "margins-v-gel.svg", "margins-鳥.svg"} <= set(files)
     assert max(map(len, files)) < 80
-
-
-def test_a_report_on_1000_runs_takes_seconds(tmp_path: Path) -> None:
-    options = {"datasets": ("a", "b"), "miners": ("all", "hard", "semihard"), "margins": (0.1, 0.2, 0.5, 1.0)}
-    runs = simulated_runs(np.random.default_rng(4), seeds=21, **options)  # type: ignore[arg-type]
-    assert len(runs) == 1008
-    record_study(tmp_path, "s", runs)
-    # Of the process, not of the clock: other tests run beside this one.
-    started = time.process_time()
-    build_report("s", tmp_path)
-    assert time.process_time() - started < 15
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ def space(*others: str, **own: Own) -> Space:
     """A space in which all is usual but what is given; `others` have coordinates too."""
     usual: dict[str, Own] = {"miner": ("all",), "margin": (1.0,), "lr": (1e-3,), "weight_decay": (0.0,)}
     usual |= {"batch_size": (64,), "embedding_dim": (128,), "normalize": (False,)}
-    return Space(tuple({**usual, **own}.items()), ("margin", "lr", "miner", *others), largest_on_sphere=4.0)
+    return Space(tuple({**usual, **own}.items()), ("margin", "lr", "miner", *others), widest_on_sphere=4.0)
 
 
 def score_of(ask: Ask) -> float:
