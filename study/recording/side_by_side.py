@@ -8,6 +8,7 @@ from threading import Thread
 from typing import TypeVar
 
 Item = TypeVar("Item")
+_MOMENT = 0.2  # seconds
 
 
 def side_by_side(task: Callable[[Item], None], items: Iterable[Item], threads: int) -> None:
@@ -41,7 +42,9 @@ def side_by_side(task: Callable[[Item], None], items: Iterable[Item], threads: i
             for worker in workers:
                 worker.start()
             for worker in workers:
-                worker.join()
+                # A signal that comes just before a thread begins to wait does not wake it up.
+                while worker.is_alive():
+                    worker.join(_MOMENT)
         finally:
             waiting.clear()
     if failures:
