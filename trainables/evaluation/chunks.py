@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
+
+from trainables.pairwise.distances import CrossDistances
 
 # Size of a chunk's distance matrix: it fits into the cache of a CPU core, or keeps a GPU busy.
 _ELEMENTS = {"cpu": 1 << 19, "cuda": 1 << 26}
 
 _FEWEST_QUERIES = 64  # a product with fewer rows spends more time on reading the references than on computing
+
+
+class Chunk(NamedTuple):
+    """Some members, some of their queries, and the squared distances [k, q, N] from these to the references."""
+
+    members: slice
+    queries: slice
+    distances: Tensor
+
+
+def distance_chunks(queries: Tensor, references: Tensor | None = None) -> Iterator[Chunk]:
+    """The squared distances between queries [K, Q, D] and references [K, N, D], in the order of members, then queries.
+
+    Without references the other queries are these; the distance of a query to itself is infinite.
+    """
+    count, samples, _ = queries.shape
+    all_distances = CrossDistances(queries, queries if references is None else references)
+    wide = samples if references is None else references.shape[1]
+    positions = torch.arange(samples, device=queries.device)
+    for members, chunk in member_chunks(count, samples, wide, queries.device):
+        distances = all_distances.block(members, chunk)
+        if references is None:
+            own = positions[chunk]
+            distances[:, own - chunk.start, own] = torch.inf
+        yield Chunk(members, chunk, distances)
 
 
 def member_chunks(members: int, queries: int, references: int, device: torch.device) -> Iterator[tuple[slice, slice]]:

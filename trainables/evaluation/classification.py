@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainables.evaluation.chunks import member_chunks
+from trainables.evaluation.chunks import Chunk, distance_chunks
 from trainables.evaluation.logistic_regression import fit_multinomial
-from trainables.pairwise.distances import CrossDistances
 from trainables.pairwise.ordering import smallest_columns
 
 NEIGHBOURS = 5
@@ -30,21 +29,30 @@ def knn_accuracy(
     Returns:
         [K] float64.
     """
-    leave_one_out = references is None
-    embeddings, labels = references or (queries, query_labels)
-    voters = min(neighbours, embeddings.shape[1] - leave_one_out)
-    positions = torch.arange(embeddings.shape[1], device=embeddings.device)
-    all_distances = CrossDistances(queries, embeddings)
-    correct = []
-    for members, chunk in member_chunks(queries.shape[0], queries.shape[1], embeddings.shape[1], queries.device):
-        distances = all_distances.block(members, chunk)
-        if leave_one_out:
-            distances.masked_fill_(positions[chunk].unsqueeze(1) == positions, torch.inf)
-        nearest = smallest_columns(distances, voters)
-        neighbour_labels = labels[members].unsqueeze(1).expand(-1, nearest.shape[1], -1).gather(2, nearest)
-        votes = torch.nn.functional.one_hot(neighbour_labels, int(labels.max()) + 1).sum(2)
-        correct.append((votes.argmax(2) == query_labels[members, chunk]).flatten())
-    return torch.cat(correct).view(query_labels.shape).double().mean(1)
+    embeddings, labels = references or (None, query_labels)
+    chunks = distance_chunks(queries, embeddings)
+    return share_right([votes_right(chunk, query_labels, labels, neighbours) for chunk in chunks], query_labels)
+
+
+def votes_right(chunk: Chunk, query_labels: Tensor, labels: Tensor, neighbours: int = NEIGHBOURS) -> Tensor:
+    """Whether the nearest references vote for the label of a query, [k, q] bool.
+
+    Args:
+        chunk: The distances of some queries to all references.
+        query_labels: [K, Q] from 0.
+        labels: Of the references, [K, N] from 0. They are the queries' own if these are the references.
+        neighbours: See `knn_accuracy`.
+    """
+    voters = min(neighbours, labels.shape[1] - (labels is query_labels))
+    nearest = smallest_columns(chunk.distances, voters)
+    neighbour_labels = labels[chunk.members].unsqueeze(1).expand(-1, nearest.shape[1], -1).gather(2, nearest)
+    votes = torch.nn.functional.one_hot(neighbour_labels, int(labels.max()) + 1).sum(2)
+    return votes.argmax(2) == query_labels[chunk.members, chunk.queries]
+
+
+def share_right(votes_of_chunks: list[Tensor], query_labels: Tensor) -> Tensor:
+    """The share of `votes_right`, [K] float64, over the queries of all chunks in their order."""
+    return torch.cat([votes.flatten() for votes in votes_of_chunks]).view(query_labels.shape).double().mean(1)
 
 
 def linear_accuracy_within(embeddings: Tensor, labels: Tensor) -> Tensor:

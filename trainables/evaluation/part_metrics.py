@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from trainables.evaluation.classification import knn_accuracy
-from trainables.evaluation.retrieval import retrieval_metrics
+from trainables.evaluation.chunks import distance_chunks
+from trainables.evaluation.classification import knn_accuracy, share_right, votes_right
+from trainables.evaluation.retrieval import averaged, retrieval_metrics, retrieval_scores
 from trainables.evaluation.variance import variance_metrics
 
 
@@ -18,8 +19,16 @@ def evaluate(embeddings: Tensor, labels: Tensor, references: tuple[Tensor, Tenso
         references: Training embeddings [K, M, D] and labels [K, M], for the nearest neighbours. None takes the other
             samples of the part, as needed where training had other classes.
     """
-    return {
-        **variance_metrics(embeddings, labels),
-        **retrieval_metrics(embeddings, labels),
-        "knn_accuracy": knn_accuracy(embeddings, labels, references),
-    }
+    variances = variance_metrics(embeddings, labels)
+    if references:
+        return {
+            **variances,
+            **retrieval_metrics(embeddings, labels),
+            "knn_accuracy": knn_accuracy(embeddings, labels, references),
+        }
+    # Both look for the nearest among the same samples.
+    scores, votes = [], []
+    for chunk in distance_chunks(embeddings):
+        scores.append(retrieval_scores(chunk, labels))
+        votes.append(votes_right(chunk, labels, labels))
+    return {**variances, **averaged(scores, labels), "knn_accuracy": share_right(votes, labels)}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainables.evaluation.chunks import member_chunks
-from trainables.pairwise.distances import CrossDistances
-from trainables.pairwise.ordering import smallest_columns
+from trainables.evaluation.chunks import Chunk, distance_chunks
+from trainables.pairwise.ordering import marks_of_smallest
 
 RECALL_AT = (1, 2, 4, 8)
 
@@ -26,25 +25,27 @@ def retrieval_metrics(embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
     Returns:
         ``recall_at_1`` to ``recall_at_8`` and ``map_at_r``, each [K] float64; NaN if there are no queries.
     """
-    count, samples = labels.shape
-    distances = CrossDistances(embeddings, embeddings)
-    per_query: list[Tensor] = []
-    for members, queries in member_chunks(count, samples, samples, embeddings.device):
-        per_query.append(_query_scores(distances.block(members, queries), labels[members], queries))
-    return _mean_over_queries(per_query, count, samples)
+    return averaged([retrieval_scores(chunk, labels) for chunk in distance_chunks(embeddings)], labels)
 
 
-def _query_scores(distances: Tensor, labels: Tensor, queries: slice) -> Tensor:
-    """Recall at each K, average precision at R, and whether the sample is a query: [k, q, len(RECALL_AT) + 2]."""
-    positions = torch.arange(labels.shape[1], device=distances.device)
-    distances.masked_fill_(positions[queries].unsqueeze(1) == positions, torch.inf)
+def retrieval_scores(chunk: Chunk, labels: Tensor) -> Tensor:
+    """The scores of some queries.
 
-    query_labels = labels[:, queries].unsqueeze(2)
-    relevant = (query_labels == labels.unsqueeze(1)).sum(2) - 1
+    Args:
+        chunk: Their distances to all samples of their part.
+        labels: [K, N].
+
+    Returns:
+        [k, q, len(RECALL_AT) + 2] float64: recall at each K, average precision at R, and whether it is a query.
+    """
+    labels = labels[chunk.members]
+    of_class = labels.new_zeros(len(labels), int(labels.max()) + 1).scatter_add_(1, labels, torch.ones_like(labels))
+    relevant = of_class.gather(1, labels[:, chunk.queries]) - 1
     deepest = max(int(relevant.max()), *RECALL_AT)
     depth = min(deepest, labels.shape[1] - 1)
-    nearest = smallest_columns(distances, depth)
-    hits = labels.unsqueeze(1).expand(-1, nearest.shape[1], -1).gather(2, nearest) == query_labels
+    narrow = labels.to(torch.int32)
+    alike = narrow[:, chunk.queries].unsqueeze(2) == narrow.unsqueeze(1)
+    hits = marks_of_smallest(chunk.distances, alike, depth)
 
     recalls = [hits[:, :, :k].any(2).double() for k in RECALL_AT]
     ranks = torch.arange(1, depth + 1, device=hits.device)
@@ -55,8 +56,14 @@ def _query_scores(distances: Tensor, labels: Tensor, queries: slice) -> Tensor:
     return torch.stack([*recalls, average, (relevant > 0).double()], dim=2)
 
 
-def _mean_over_queries(per_query: list[Tensor], members: int, samples: int) -> dict[str, Tensor]:
-    scores = torch.cat([chunk.flatten(0, 1) for chunk in per_query]).view(members, samples, -1)
+def averaged(scores_of_chunks: list[Tensor], labels: Tensor) -> dict[str, Tensor]:
+    """The means of `retrieval_scores` over queries, by metric, each [K] float64.
+
+    Args:
+        scores_of_chunks: Of all chunks, in their order.
+        labels: [K, N].
+    """
+    scores = torch.cat([chunk.flatten(0, 1) for chunk in scores_of_chunks]).view(*labels.shape, -1)
     valid = scores[:, :, -1:]
     means = (scores[:, :, :-1] * valid).sum(1) / valid.sum(1)
     names = [*(f"recall_at_{k}" for k in RECALL_AT), "map_at_r"]

@@ -120,6 +120,16 @@ def test_knn_accuracy_without_references_leaves_the_query_out(
     assert float(knn_accuracy(test, test_labels)[0]) == pytest.approx(float((votes == labels).mean()), abs=1e-9)
 
 
+def test_neighbours_that_are_looked_for_once_serve_retrieval_and_voting(
+    digits_parts: tuple[Tensor, Tensor, Tensor, Tensor],
+) -> None:
+    _, _, test, test_labels = digits_parts
+    embeddings, labels = torch.cat([test, test.flip(1)]), torch.cat([test_labels, test_labels.flip(1)])
+    both = evaluate(embeddings, labels, None)
+    apart = {**retrieval_metrics(embeddings, labels), "knn_accuracy": knn_accuracy(embeddings, labels)}
+    assert all(torch.equal(both[name], values) for name, values in apart.items())
+
+
 def test_linear_accuracy_within_a_part_is_a_two_fold_cross_validation(
     digits_parts: tuple[Tensor, Tensor, Tensor, Tensor],
 ) -> None:
