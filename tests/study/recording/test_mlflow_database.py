@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from study.recording.mlflow_connection import open_sink
-from study.recording.mlflow_database import FinishedRun, database_engine, database_file, insert_runs, new_run_ids
+from study.recording.mlflow_database import TrackedRun, database_engine, database_file, insert_runs, new_run_ids
 from study.recording.mlflow_sink import TrackingError, TrackingSink
 from tests.study.recording.postgres import Postgres, running_postgres
 from tests.study.recording.records import record, runs_of
@@ -134,7 +134,7 @@ def test_an_insertion_that_fails_half_way_changes_nothing(databases: Databases) 
     sink.write(record(["a"]))
     (example,) = runs_of(uri)
     before = content(uri)
-    twice = FinishedRun("b", "new", 1, 2, {"key": "b"}, {}, [("loss", 1, 0.5), ("loss", 1, 0.5)])
+    twice = TrackedRun("b", "new", 1, 2, {"key": "b"}, {}, [("loss", 1, 0.5), ("loss", 1, 0.5)])
     assert insert_runs(engine_of(uri), example.info.run_id, [twice]) is None
     after = content(uri)
     for table in TABLES:
