@@ -11,10 +11,11 @@ from __future__ import annotations
 import secrets
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, column, create_engine, event, func, insert, select, table, text
@@ -33,6 +34,7 @@ _LOCKS = {  # by kind of database; each lasts as long as its transaction or conn
     "postgresql": select(func.pg_advisory_xact_lock(0x6D6C666C6F77)),
     "mysql": select(func.get_lock("mlflow", 600)),
 }
+Result = TypeVar("Result")
 
 
 class UnsafeJournalError(ValueError):
@@ -162,7 +164,8 @@ def insert_runs(database: Engine, example: str, runs: Sequence[TrackedRun]) -> l
     Raises:
         ConnectionError: If the connection broke. Nobody knows then whether they were inserted.
     """
-    with one_transaction(database) as connection:
+
+    def inserted(connection: Connection) -> list[str] | None:
         found = connection.execute(_EXAMPLE, {"example": example}).mappings().first()
         if found is None or found["lifecycle_stage"] != "active":
             return None
@@ -171,18 +174,26 @@ def insert_runs(database: Engine, example: str, runs: Sequence[TrackedRun]) -> l
         insert_rows(connection, {"runs": [_run_row(dict(found), run_id, run) for run_id, run in by_id.items()]})
         insert_rows(connection, run_rows(by_id))
         return run_ids
-    return None
+
+    return in_one_transaction(database, inserted)
 
 
-@contextmanager
-def one_transaction(database: Engine) -> Iterator[Connection]:
-    """A transaction. An error of the database undoes it and goes no further, unless the connection broke."""
+def in_one_transaction(database: Engine, task: Callable[[Connection], Result | None]) -> Result | None:
+    """What a task gives. If that is None, or the database refuses something, the database has not changed.
+
+    Raises:
+        ConnectionError: If the connection broke. Nobody knows then whether the database has changed.
+    """
     try:
-        with database.begin() as connection:
-            yield connection
+        with database.connect() as connection:
+            result = task(connection)
+            if result is not None:
+                connection.commit()
+            return result
     except SQLAlchemyError as error:  # other tables than expected, or a full disk, which MLflow's interface will report
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise ConnectionError(f"the connection broke: {error.orig}") from error
+        return None
 
 
 def gather_statistics(database: Engine) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Engine, bindparam, column, delete, table, update
+from sqlalchemy import Connection, Engine, bindparam, column, delete, table, update
 
-from study.recording.mlflow_database import TrackedRun, insert_rows, one_transaction, point_rows, run_rows
+from study.recording.mlflow_database import TrackedRun, in_one_transaction, insert_rows, point_rows, run_rows
 
 _OF_A_RUN = ("latest_metrics", "metrics", "params", "tags")
 _RUNS = table("runs", *map(column, ("run_uuid", "name", "status", "lifecycle_stage", "start_time", "end_time")))
@@ -30,14 +30,16 @@ def add_points(database: Engine, runs: Mapping[str, TrackedRun]) -> bool:
     Raises:
         ConnectionError: If the connection broke. Nobody knows then whether they were added.
     """
-    with one_transaction(database) as connection:
+
+    def added(connection: Connection) -> bool:
         rows = point_rows(runs)
         replaced = [{"id": row["run_uuid"], "metric": row["key"]} for row in rows["latest_metrics"]]
         if replaced:
             connection.execute(_FORGET_LATEST, replaced)
         insert_rows(connection, rows)
         return True
-    return False
+
+    return in_one_transaction(database, added) is not None
 
 
 def complete_runs(database: Engine, runs: Mapping[str, TrackedRun]) -> bool:
@@ -49,15 +51,16 @@ def complete_runs(database: Engine, runs: Mapping[str, TrackedRun]) -> bool:
     Raises:
         ConnectionError: If the connection broke. Nobody knows then whether they were completed.
     """
-    with one_transaction(database) as connection:
+
+    def completed(connection: Connection) -> bool | None:
         for run_id, run in runs.items():
             ends = {"name": run.name, "status": "FINISHED", "start_time": run.started, "end_time": run.finished}
             if connection.execute(_END.values(ends), {"id": run_id}).rowcount != 1:  # somebody has deleted it
-                connection.rollback()
-                return False
+                return None
         for name in _OF_A_RUN:
             rows = table(name, column("run_uuid"))
             connection.execute(delete(rows).where(rows.c.run_uuid.in_(list(runs))))
         insert_rows(connection, run_rows(runs))
         return True
-    return False
+
+    return in_one_transaction(database, completed) is not None
