@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection, Engine, bindparam, column, delete, table, update
 
+from study.recording.live.told import Point
 from study.recording.mlflow_database import TrackedRun, in_one_transaction, insert_rows, point_rows, run_rows
 
-_OF_A_RUN = ("latest_metrics", "metrics", "params", "tags")
 _RUNS = table("runs", *map(column, ("run_uuid", "name", "status", "lifecycle_stage", "start_time", "end_time")))
 _END = update(_RUNS).where(
     _RUNS.c.run_uuid == bindparam("id"), _RUNS.c.status == "RUNNING", _RUNS.c.lifecycle_stage == "active"
@@ -42,8 +43,13 @@ def add_points(database: Engine, runs: Mapping[str, TrackedRun]) -> bool:
     return in_one_transaction(database, added) is not None
 
 
-def complete_runs(database: Engine, runs: Mapping[str, TrackedRun]) -> bool:
+def complete_runs(database: Engine, runs: Mapping[str, TrackedRun], known: Mapping[str, Collection[Point]]) -> bool:
     """Ends runs that trained, by their ids, as if they had been inserted now: all of them or none.
+
+    Args:
+        database: MLflow's database.
+        runs: The runs.
+        known: Those of their points that they have already. All points are replaced of a run without known ones.
 
     Returns:
         Whether they were completed; else the database has not changed.
@@ -57,10 +63,16 @@ def complete_runs(database: Engine, runs: Mapping[str, TrackedRun]) -> bool:
             ends = {"name": run.name, "status": "FINISHED", "start_time": run.started, "end_time": run.finished}
             if connection.execute(_END.values(ends), {"id": run_id}).rowcount != 1:  # somebody has deleted it
                 return None
-        for name in _OF_A_RUN:
+        outdated = {"metrics": [run_id for run_id in runs if not known[run_id]]}
+        outdated |= {name: list(runs) for name in ("latest_metrics", "params", "tags")}
+        for name, run_ids in outdated.items():
             rows = table(name, column("run_uuid"))
-            connection.execute(delete(rows).where(rows.c.run_uuid.in_(list(runs))))
-        insert_rows(connection, run_rows(runs))
+            connection.execute(delete(rows).where(rows.c.run_uuid.in_(run_ids)))
+        new = {
+            run_id: replace(run, points=[point for point in run.points if point not in known[run_id]])
+            for run_id, run in runs.items()
+        }
+        insert_rows(connection, {**run_rows(runs), "metrics": point_rows(new)["metrics"]})
         return True
 
     return in_one_transaction(database, completed) is not None

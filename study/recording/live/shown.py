@@ -29,6 +29,11 @@ class _Shown:
     pack: LivePack
     member: int
 
+    def points_of(self, run: TrackedRun) -> set[Point] | None:
+        """The points that are shown; None if the run, which has ended, has others."""
+        points = set(self.pack.shown(self.member))
+        return points if self.pack.started == run.started and points <= set(run.points) else None
+
 
 class ShownRuns:
     """Creates runs that train, adds to them, and ends them. MLflow raises errors of many kinds."""
@@ -75,7 +80,10 @@ class ShownRuns:
     def complete(self, runs: Sequence[TrackedRun]) -> dict[str, str]:
         """Ends those of some runs that are shown, if the database allows it; returns their ids by key."""
         ids = {self._shown[run.key].run_id: run for run in runs if run.key in self._shown}
-        if self._database is None or not ids or not complete_runs(self._database, ids):
+        if self._database is None or not ids:
+            return {}
+        known = {run_id: self._shown[run.key].points_of(run) or () for run_id, run in ids.items()}
+        if not complete_runs(self._database, ids, known):
             return {}
         for run in ids.values():
             del self._shown[run.key]
@@ -86,8 +94,8 @@ class ShownRuns:
         shown = self._shown.pop(run.key, None)
         if shown is None:
             return None
-        points = set(shown.pack.shown(shown.member))
-        if shown.pack.started == run.started and points <= set(run.points):
+        points = shown.points_of(run)
+        if points is not None:
             try:
                 self._client.delete_tag(shown.run_id, LIVE_TAG)
                 return shown.run_id, points
