@@ -21,7 +21,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "losses and what each of them tries": ("losses", *PER_LOSS),
     "searching instead of a grid": ("search", "settings", "hours", "halving", "rungs", "factor"),
     "training": ("epochs", "sampler", "samples_per_class", "evaluate_every"),
-    "results": ("storage", "tracking_uri", "rope"),
+    "results": ("storage", "tracking_uri", "live_seconds", "rope"),
     "the machines": ("address", "pack_size", "gpus_per_pack", "checkpoint_seconds"),
 }
 _EPILOG = """\

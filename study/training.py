@@ -24,7 +24,8 @@ from study.planning.leaders import Leaders
 from study.planning.packing import PlannedPack, make_packs, pack_limits
 from study.planning.wording import time_is_up_lines
 from study.progress import Progress, duration
-from study.recording.pack_record import Provenance, make_record
+from study.recording.live.told import LiveUpdate
+from study.recording.pack_record import Provenance, described, make_record
 from study.recording.recorder import Recorder
 from study.recording.search_log import SearchLog
 from study.recording.telling import Telling
@@ -36,6 +37,7 @@ from trainables.datasets.synthetic import AnyDataset
 from trainables.pack import DatasetKey, Structure
 from trainables.provenance import code_version
 from trainables.training.history import History
+from trainables.training.live_points import LiveReport
 from trainables.tune_adapter import TrainingJob
 
 
@@ -55,6 +57,7 @@ class Training:
         search: How their settings are chosen.
         deadline: When it is stopped, by `time.monotonic`; never if that is infinite.
         standing: Where it is written how far the training is; nowhere if None.
+        live_seconds: The least time between two times that a pack in training is shown.
         leaders: Who leads, among the runs that are recorded.
     """
 
@@ -69,6 +72,7 @@ class Training:
     search: str = "grid"
     deadline: float = math.inf
     standing: StandingFile | None = None
+    live_seconds: float = math.inf
     leaders: Leaders = field(default_factory=Leaders)
 
     def dataset(self, planned: PlannedPack) -> AnyDataset:
@@ -171,6 +175,7 @@ def plan_training(
         search=config.search,
         deadline=deadline,
         standing=StandingFile(folder),
+        live_seconds=config.live_seconds,
         leaders=leaders,
     )
 
@@ -205,12 +210,20 @@ class ResultKeeper:
         self._telling = Telling(self.progress, training.leaders, training.standing)
         self.busy_seconds = 0.0
         self.trained_runs = 0
+        self._began: dict[int, int] = {}  # when packs that are shown did, in milliseconds since 1970
         self._add(training.pool.packs)
 
     def on_epoch(self, position: int, epoch: int) -> None:
         """Shows the progress of a pack."""
         self._raise_if_taken_over()
         self._telling.reached(position, epoch)
+
+    def on_live(self, position: int, report: LiveReport) -> None:
+        """Shows what is new of a pack in MLflow."""
+        planned = self._training.pool.packs[position]
+        began = self._began.setdefault(position, round(1000 * (time.time() - report.seconds)))
+        runs = tuple(described(planned, self._provenance(planned, report.device)))
+        self._recorder.show(LiveUpdate(planned.name, began, runs, report.points))
 
     def on_result(self, position: int, history: History, seconds: float, device: str) -> None:
         """Records the result of a pack."""
@@ -219,12 +232,8 @@ class ResultKeeper:
         planned = training.pool.packs[position]
         self.busy_seconds += seconds
         self.trained_runs += len(planned.runs)
-        dataset = training.dataset(planned)
-        test_part: TestPart = "shared" if dataset.shares_test else "drawn"
-        provenance = Provenance(
-            training.version, dataset.digest, device, test_part, dataset.inputs_digest, training.search
-        )
-        record = make_record(planned, history, seconds, provenance, self._sketched_seed)
+        provenance, began = self._provenance(planned, device), self._began.get(position)
+        record = make_record(planned, history, seconds, provenance, self._sketched_seed, began)
         self._recorder.add(record)
         training.snapshots.remove(planned.name)
         scores = record_scores(record)
@@ -238,11 +247,17 @@ class ResultKeeper:
     def on_failure(self, position: int) -> None:
         """Goes on without the result of a pack."""
         self.progress.gave_up(position)
+        self._recorder.withdraw(self._training.pool.packs[position].name)
         self._add(self._training.pool.failed(position))
 
     def ended(self) -> None:
         """All packs have ended."""
         self._telling.ended()
+
+    def _provenance(self, planned: PlannedPack, device: str) -> Provenance:
+        training, dataset = self._training, self._training.dataset(planned)
+        test_part: TestPart = "shared" if dataset.shares_test else "drawn"
+        return Provenance(training.version, dataset.digest, device, test_part, dataset.inputs_digest, training.search)
 
     def _add(self, packs: Iterable[PlannedPack]) -> None:
         for planned in packs:
@@ -260,7 +275,8 @@ def train(training: Training, keeper: ResultKeeper) -> list[str]:
     started = time.monotonic()
     try:
         failed = train_packs(
-            keeper.jobs, training.datasets, training.snapshots, training.gpus_per_pack, keeper, training.deadline
+            *(keeper.jobs, training.datasets, training.snapshots, training.gpus_per_pack, keeper),
+            *(training.deadline, training.live_seconds),
         )
     except OtherVersionError as error:
         raise StudyError(f"--address: {message_text(error)}") from None

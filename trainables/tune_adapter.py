@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 import warnings
@@ -20,6 +21,7 @@ from trainables.datasets.synthetic import AnyDataset, ClusterDraws
 from trainables.pack import DatasetKey, Pack
 from trainables.provenance import code_version
 from trainables.training.history import History
+from trainables.training.live_points import LiveReport, NewPoints
 from trainables.training.snapshots import BrokenSnapshotError, Snapshot, from_bytes, most_bytes, to_bytes
 from trainables.training.within_memory import train_within_memory
 
@@ -84,13 +86,15 @@ def pack_trainable(
     datasets: Mapping[DatasetKey, ray.ObjectRef[StoredDataset]],
     threads: int,
     snapshots: Snapshots,
+    live_seconds: float = math.inf,
 ) -> Callable[[dict[str, Any]], None]:
     """A function trainable for Ray Tune.
 
     Its configuration has three entries. ``"job"`` is the `TrainingJob`. ``"from_scratch"`` ignores the last snapshot of
     its pack. ``"pieces"`` is the number of pieces to train the pack in.
 
-    It reports ``{"epoch": int}`` from time to time. The last report adds ``{"history": History, "seconds": float,
+    It reports ``{"epoch": int}`` from time to time, and at most every `live_seconds` adds ``{"live": LiveReport}``, the
+    metrics of the epochs since then. The last report adds ``{"history": History, "seconds": float,
     "device": str}``. An error in the training is reported as ``{"error": str}`` and then raised. So the next try
     runs in a new process, where CUDA works. Errors of Ray are only raised. If the code or the libraries on this node
     have another version than the job, it trains nothing and reports ``{"other_version": str}``.
@@ -99,6 +103,7 @@ def pack_trainable(
         datasets: From `put_dataset`.
         threads: CPU threads of a trial. With one thread, no bit of a result depends on the pack.
         snapshots: Storage for snapshots.
+        live_seconds: The least time between two reports of metrics.
     """
 
     def train(config: dict[str, Any]) -> None:
@@ -115,21 +120,26 @@ def pack_trainable(
             raise
 
     def train_job(job: TrainingJob, config: dict[str, Any]) -> None:
-        started = last_report = last_write = time.monotonic()
+        started = last_report = last_write = last_live = time.monotonic()
         torch.set_num_threads(threads)
         device = _device()
         dataset = get_dataset(datasets[job.pack.structure.dataset_key])
-        epochs = job.pack.structure.last_epoch
+        epochs, new_points = job.pack.structure.last_epoch, NewPoints(len(job.pack.members))
 
         def on_epoch(epoch: int, snapshot: Callable[[], Snapshot]) -> None:
-            nonlocal last_report, last_write
+            nonlocal last_report, last_write, last_live
             now = time.monotonic()
             if epoch < epochs and now - last_write >= snapshots.seconds:
                 snapshots.write(job.name, to_bytes(snapshot(), job.fingerprint))
                 last_write = time.monotonic()
-            if now - last_report >= REPORT_SECONDS:
+            report: dict[str, Any] = {"epoch": epoch}
+            if epoch < epochs and now - last_live >= live_seconds:
+                last_live = now
+                points = tuple(new_points.in_snapshot(snapshot()))
+                report["live"] = LiveReport(points, now - started, _device_name(device))
+            if "live" in report or now - last_report >= REPORT_SECONDS:
                 last_report = now
-                tune.report({"epoch": epoch})
+                tune.report(report)
 
         pieces = config["pieces"]
         resume = None if config["from_scratch"] else _last_snapshot(job, dataset, snapshots)

@@ -57,3 +57,12 @@ def reason(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"{error.name} is not installed: pip install {shlex.quote(_PACKAGES.get(error.name, error.name))}"
     return message_text(hidden(str(error)), _LONGEST_REASON) or type(error).__name__
+
+
+def is_connection_error(error: BaseException | None) -> bool:
+    """Whether a failed connection caused an error, directly or not."""
+    while error is not None:
+        if isinstance(error, OSError) or type(error).__name__ == "OperationalError":
+            return not isinstance(error, ValueError)  # requests raises both at once for an impossible address
+        error = error.__cause__ or error.__context__
+    return False

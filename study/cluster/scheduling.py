@@ -26,6 +26,7 @@ def train_packs(
     gpus_per_pack: float,
     listener: TrainingListener,
     deadline: float = math.inf,
+    live_seconds: float = math.inf,
 ) -> list[tuple[int, str]]:
     """Trains packs as trials of a Tune experiment. They start in the given order.
 
@@ -36,6 +37,7 @@ def train_packs(
         gpus_per_pack: The fraction of a GPU that each pack takes; zero for CPUs.
         listener: Receives each epoch and each result as soon as it is reported.
         deadline: When all training is stopped, by `time.monotonic`. What it stops has not failed.
+        live_seconds: The least time between two reports of a pack's metrics while it trains.
 
     Returns:
         Position and last error of the packs that failed `MOST_TRIES` times, or died more than `MOST_DEATHS` times.
@@ -48,7 +50,7 @@ def train_packs(
         return []
     stored = {id(dataset): put_dataset(dataset) for dataset in datasets.values()}
     references = {key: stored[id(dataset)] for key, dataset in datasets.items()}
-    trainable = pack_trainable(references, CPUS_PER_PACK, snapshots)
+    trainable = pack_trainable(references, CPUS_PER_PACK, snapshots, live_seconds)
     with_resources = tune.with_resources(trainable, _resources(gpus_per_pack))
     callback = TrialCallback(listener)
     errors = _run_experiment(with_resources, PackSearcher(jobs, callback), callback, deadline)

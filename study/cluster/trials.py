@@ -10,6 +10,7 @@ from ray import tune
 
 from study.cluster.ray_settings import OUT_OF_MEMORY
 from trainables.training.history import History
+from trainables.training.live_points import LiveReport
 
 MOST_TRIES = 3  # of a pack whose own training fails
 MOST_DEATHS = 20  # of a pack's process or machine, its failures included
@@ -26,6 +27,9 @@ class TrainingListener(Protocol):
 
     def on_epoch(self, position: int, epoch: int) -> None:
         """The pack at a position has reached an epoch."""
+
+    def on_live(self, position: int, report: LiveReport) -> None:
+        """The pack at a position has new metrics."""
 
     def on_result(self, position: int, history: History, seconds: float, device: str) -> None:
         """The pack at a position is trained.
@@ -81,8 +85,11 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
             if "error" in result:
                 self._count_failure(position, trial, result["error"])
                 return
+            # Tune would keep what stays in the result.
+            live, history = result.pop("live", None), result.pop("history", None)
             self._listener.on_epoch(position, result["epoch"])
-            history = result.pop("history", None)  # Tune would keep what stays in the result
+            if live is not None:
+                self._listener.on_live(position, live)
             if history is not None:
                 self._listener.on_result(position, history, result["seconds"], result["device"])
                 self.finished.add(position)

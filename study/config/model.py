@@ -110,6 +110,9 @@ class StudyConfig(Hyperparameters):
     tracking_uri: str | None = Field(
         default=None, description="address of MLflow's server or database, else a file in the storage folder"
     )
+    live_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=15.0, description="time between two times that MLflow is told of a run in training (default: 15)"
+    )
     address: str | None = Field(default=None, description="Ray cluster to join, else this machine alone")
 
     @field_validator("name")

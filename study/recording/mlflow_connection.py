@@ -17,7 +17,7 @@ from upath import UPath
 from analysis.masking import hidden
 from analysis.plain_text import message_text
 from analysis.store.files import as_local, study_folder
-from analysis.store.mlflow_client import open_client, reason, search_all_runs
+from analysis.store.mlflow_client import is_connection_error, open_client, reason, search_all_runs
 from study.config.model import StudyConfig
 from study.recording.mlflow_database import (
     UnsafeJournalError,
@@ -26,8 +26,9 @@ from study.recording.mlflow_database import (
     database_file,
     one_at_a_time,
 )
-from study.recording.mlflow_sink import TrackingError, TrackingSink, is_connection_error
+from study.recording.mlflow_sink import TrackingError, TrackingSink
 from study.storage.folder import remove_left_behind
+from study.storage.mark import folder_mark
 
 _KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's own name, which its interface reads
 _NOT_MLFLOWS = """
@@ -38,7 +39,7 @@ _THREADS = 10  # that write through a server: as many as MLflow's client keeps c
 
 
 def connect_mlflow(config: StudyConfig) -> TrackingSink:
-    """Opens a study's experiment.
+    """Opens a study's experiment. Only the session that holds the study may call this.
 
     Its files are in the study's folder, unless a server keeps them or MLflow cannot write there.
 
@@ -49,10 +50,11 @@ def connect_mlflow(config: StudyConfig) -> TrackingSink:
     # MLflow writes to S3 with a package of its own choice.
     written = isinstance(folder, Path) or (folder.protocol == "s3" and find_spec("boto3") is not None)
     artifacts = folder / "artifacts" if written else None
+    mark = folder_mark(folder)
     if config.tracking_uri is not None:
-        return open_sink(config.mlflow_uri, config.name, artifacts)
+        return open_sink(config.mlflow_uri, config.name, artifacts, mark)
     _check_own_database(config.mlflow_uri)
-    sink = open_sink(config.mlflow_uri, config.name, artifacts)
+    sink = open_sink(config.mlflow_uri, config.name, artifacts, mark)
     local = as_local(folder)
     sink.within = None if local is None else local.parent.resolve() / local.name
     return sink
@@ -64,13 +66,14 @@ def is_new_database(uri: str) -> bool:
     return database is not None and not database.exists()
 
 
-def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingSink:
+def open_sink(uri: str, study: str, artifacts: UPath | None = None, mark: str = "") -> TrackingSink:
     """Opens a study's experiment and reads which runs it holds. What is missing is created.
 
     Args:
         uri: MLflow's address.
         study: Name of the study, and of its experiment.
         artifacts: Where a new experiment keeps its files, if the address is a database. A server decides itself.
+        mark: Of the study's folder. Runs with this mark that seem to train are deleted.
 
     Raises:
         TrackingError: If the address does not answer or cannot be written, or its driver is missing.
@@ -93,7 +96,7 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None) -> TrackingS
                 experiment_id = client.create_experiment(study, artifact_location=location, tags=_KIND_TAGS)
             else:
                 experiment_id = experiment.experiment_id
-        sink = TrackingSink(client, experiment_id, study, database, _THREADS if served else 1, uri)
+        sink = TrackingSink(client, experiment_id, study, database, _THREADS if served else 1, uri, mark=mark)
         runs = search_all_runs(client, experiment_id)
         # Finished runs first: of duplicates, the first one is kept.
         for run in sorted(runs, key=lambda run: run.info.status != "FINISHED"):

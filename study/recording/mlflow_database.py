@@ -11,13 +11,14 @@ from __future__ import annotations
 import secrets
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, column, create_engine, event, func, insert, select, table, text
+from sqlalchemy import URL, Connection, Engine, column, create_engine, event, func, insert, select, table, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -33,6 +34,7 @@ _LOCKS = {  # by kind of database; each lasts as long as its transaction or conn
     "postgresql": select(func.pg_advisory_xact_lock(0x6D6C666C6F77)),
     "mysql": select(func.get_lock("mlflow", 600)),
 }
+Result = TypeVar("Result")
 
 
 class UnsafeJournalError(ValueError):
@@ -40,14 +42,15 @@ class UnsafeJournalError(ValueError):
 
 
 @dataclass(frozen=True)
-class FinishedRun:
+class TrackedRun:
     """A run as MLflow keeps it.
 
     Attributes:
         key: The run's key in the study.
         name: The name that the interface shows.
-        started: When it started, in milliseconds since 1970.
-        finished: When it ended.
+        started: When it started, in milliseconds since 1970. All its points bear this time: so a point that was shown
+            while it trained and is written again from the record is the same point.
+        finished: When it ended; None while it trains.
         tags: All its tags except the name.
         params: Its parameters as text.
         points: Metric, epoch and value of each point. Values are finite, and no point is there twice.
@@ -56,7 +59,7 @@ class FinishedRun:
     key: str
     name: str
     started: int
-    finished: int
+    finished: int | None
     tags: Mapping[str, str]
     params: Mapping[str, str]
     points: Sequence[tuple[str, int, float]]
@@ -147,8 +150,8 @@ def one_at_a_time(database: Engine) -> Iterator[None]:
         yield
 
 
-def insert_runs(database: Engine, example: str, runs: Sequence[FinishedRun]) -> list[str] | None:
-    """Inserts runs into the experiment of a finished run, all of them or none.
+def insert_runs(database: Engine, example: str, runs: Sequence[TrackedRun]) -> list[str] | None:
+    """Inserts runs into the experiment of another run, all of them or none.
 
     Args:
         database: MLflow's database.
@@ -161,16 +164,32 @@ def insert_runs(database: Engine, example: str, runs: Sequence[FinishedRun]) -> 
     Raises:
         ConnectionError: If the connection broke. Nobody knows then whether they were inserted.
     """
+
+    def inserted(connection: Connection) -> list[str] | None:
+        found = connection.execute(_EXAMPLE, {"example": example}).mappings().first()
+        if found is None or found["lifecycle_stage"] != "active":
+            return None
+        run_ids = new_run_ids(len(runs))
+        by_id = dict(zip(run_ids, runs, strict=True))
+        insert_rows(connection, {"runs": [_run_row(dict(found), run_id, run) for run_id, run in by_id.items()]})
+        insert_rows(connection, run_rows(by_id))
+        return run_ids
+
+    return in_one_transaction(database, inserted)
+
+
+def in_one_transaction(database: Engine, task: Callable[[Connection], Result | None]) -> Result | None:
+    """What a task gives. If that is None, or the database refuses something, the database has not changed.
+
+    Raises:
+        ConnectionError: If the connection broke. Nobody knows then whether the database has changed.
+    """
     try:
-        with database.begin() as connection:
-            found = connection.execute(_EXAMPLE, {"example": example}).mappings().first()
-            if found is None or (found["status"], found["lifecycle_stage"]) != ("FINISHED", "active"):
-                return None
-            run_ids = new_run_ids(len(runs))
-            for name, rows in _rows(dict(found), dict(zip(run_ids, runs, strict=True))).items():
-                if rows:
-                    connection.execute(insert(table(name, *map(column, rows[0]))), rows)
-            return run_ids
+        with database.connect() as connection:
+            result = task(connection)
+            if result is not None:
+                connection.commit()
+            return result
     except SQLAlchemyError as error:  # other tables than expected, or a full disk, which MLflow's interface will report
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise ConnectionError(f"the connection broke: {error.orig}") from error
@@ -190,6 +209,32 @@ def gather_statistics(database: Engine) -> None:
         connection.execute(text("ANALYZE"))
 
 
+def insert_rows(connection: Connection, rows: Mapping[str, Sequence[Mapping[str, object]]]) -> None:
+    """Inserts rows by table, in the order given."""
+    for name, own in rows.items():
+        if own:
+            connection.execute(insert(table(name, *map(column, own[0]))), own)
+
+
+def run_rows(runs: Mapping[str, TrackedRun]) -> dict[str, list[dict[str, object]]]:
+    """The rows of each table below that of runs, for runs by their ids."""
+    return {
+        "tags": [row for run_id, run in runs.items() for row in _pairs(run_id, {**run.tags, NAME_TAG: run.name})],
+        "params": [row for run_id, run in runs.items() for row in _pairs(run_id, run.params)],
+        **point_rows(runs),
+    }
+
+
+def point_rows(runs: Mapping[str, TrackedRun]) -> dict[str, list[dict[str, object]]]:
+    """The rows of each table of metrics, for runs by their ids."""
+    return {
+        "metrics": [row for run_id, run in runs.items() for row in _points(run_id, run.points, run.started)],
+        "latest_metrics": [
+            row for run_id, run in runs.items() for row in _points(run_id, _latest(run.points), run.started)
+        ],
+    }
+
+
 def _parsed(uri: str) -> URL | None:
     try:
         return make_url(uri)
@@ -197,31 +242,19 @@ def _parsed(uri: str) -> URL | None:
         return None
 
 
-def _rows(example: Mapping[str, object], runs: Mapping[str, FinishedRun]) -> dict[str, list[dict[str, object]]]:
-    """The rows of each table, in the order in which they may be inserted, for runs by their ids."""
-    return {
-        "runs": [_run_row(example, run_id, run) for run_id, run in runs.items()],
-        "tags": [row for run_id, run in runs.items() for row in _pairs(run_id, {**run.tags, NAME_TAG: run.name})],
-        "params": [row for run_id, run in runs.items() for row in _pairs(run_id, run.params)],
-        "metrics": [row for run_id, run in runs.items() for row in _points(run_id, run.points, run.finished)],
-        "latest_metrics": [
-            row for run_id, run in runs.items() for row in _points(run_id, _latest(run.points), run.finished)
-        ],
-    }
-
-
-def _run_row(example: Mapping[str, object], run_id: str, run: FinishedRun) -> dict[str, object]:
+def _run_row(example: Mapping[str, object], run_id: str, run: TrackedRun) -> dict[str, object]:
     artifacts = str(example["artifact_uri"]).replace(str(example["run_uuid"]), run_id)
+    state = {"status": "RUNNING" if run.finished is None else "FINISHED"}
     times = {"start_time": run.started, "end_time": run.finished}
-    return {**example, "run_uuid": run_id, "name": run.name, "artifact_uri": artifacts, **times}
+    return {**example, "run_uuid": run_id, "name": run.name, "artifact_uri": artifacts, **state, **times}
 
 
 def _pairs(run_id: str, values: Mapping[str, str]) -> list[dict[str, object]]:
     return [{"key": key, "value": value, "run_uuid": run_id} for key, value in values.items()]
 
 
-def _points(run_id: str, points: Sequence[tuple[str, int, float]], finished: int) -> list[dict[str, object]]:
-    each = {"timestamp": finished, "is_nan": False, "run_uuid": run_id}
+def _points(run_id: str, points: Sequence[tuple[str, int, float]], stamp: int) -> list[dict[str, object]]:
+    each = {"timestamp": stamp, "is_nan": False, "run_uuid": run_id}
     return [{"key": metric, "step": epoch, "value": value, **each} for metric, epoch, value in points]
 
 

@@ -1,8 +1,9 @@
 """Fills MLflow from records: one run for the study, and below it those of the records, and cells, its aggregates.
 
 MLflow is a copy of the records, which can be made again at any time. Each run is there once, found by its key. A run
-that was written only partly is completed. Its points carry the time of the record, so that a point written twice is the
-same point. A cell is replaced when what it says has changed.
+that was written only partly is completed. Its points carry the time of its start, so that a point written twice is the
+same point. Runs that are shown while they train are completed by their record, or go. A cell is replaced when what it
+says has changed.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ import pandas as pd
 from sqlalchemy import Engine
 from upath import UPath
 
-from analysis.parameters import Value, value_text
-from analysis.store.mlflow_client import reason
+from analysis.parameters import value_text
+from analysis.store.mlflow_client import is_connection_error, reason
 from analysis.store.record_schema import RunDescription
 from analysis.store.records import PackRecord
-from study.recording.mlflow_database import FinishedRun, insert_runs
+from study.recording.live.shown import LIVE_TAG, ShownRuns
+from study.recording.live.told import LivePack, Point
+from study.recording.mlflow_database import TrackedRun, insert_runs
+from study.recording.mlflow_requests import log_run
 from study.recording.report_artifacts import RefusedAddressError, log_report_files
 from study.recording.side_by_side import side_by_side
 
-REQUEST_ITEMS = 1000  # the most metrics, parameters and tags in one request to MLflow
 PARENT_TAG = "mlflow.parentRunId"  # MLflow's own name, which its interface reads
+_STUDY = "study"  # level and key of the study's own run
 CELL = "cell/"  # begins the keys of aggregates
 CONTENT_TAG = "content"  # a digest of what an aggregate says
 
@@ -57,6 +61,7 @@ class TrackingSink:
             others may write; None if MLflow says where.
         study_run: The id of the study's own run, once it is there.
         study_content: What that run's tag says of what was written to it.
+        mark: Of the study's folder; see `ShownRuns`.
     """
 
     client: Any
@@ -68,9 +73,14 @@ class TrackingSink:
     within: Path | None = None
     study_run: str | None = None
     study_content: str = ""
+    mark: str = ""
     _finished: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _unfinished: dict[str, str] = field(default_factory=dict)
     _example: str | None = None
+    _has_record: bool = True  # the study's own run, which the first pack that is shown creates
+
+    def __post_init__(self) -> None:
+        self._shown = ShownRuns(self.client, self.experiment, self.database, self.threads, self.mark)
 
     def write(self, record: PackRecord) -> None:
         """Writes the runs of a record that MLflow does not hold, or holds as other code or data gave them.
@@ -83,11 +93,13 @@ class TrackingSink:
             return
         try:
             points = {str(key): group for key, group in record.points.groupby("key", observed=True)}
-            self._write([self._to_write(run, points.get(run.key), record) for run in missing])
+            times = (record.started, record.finished)
+            parent = self._parent(*times)
+            self._write([_to_write(run, _points(points.get(run.key)), times, parent) for run in missing])
         except Exception as error:  # MLflow's stores raise errors of many kinds
             raise TrackingError(reason(error), is_connection_error(error)) from error
 
-    def write_cells(self, cells: Sequence[FinishedRun]) -> None:
+    def write_cells(self, cells: Sequence[TrackedRun]) -> None:
         """Writes the study's aggregates; those that say something else than these are deleted.
 
         Raises:
@@ -103,10 +115,44 @@ class TrackingSink:
         except Exception as error:  # MLflow's stores raise errors of many kinds
             raise TrackingError(reason(error), is_connection_error(error)) from error
 
-    def _write(self, runs: list[FinishedRun]) -> None:
-        if runs and self.database is not None and self._example is None:
-            self._write_run(runs.pop(0))
-        side_by_side(self._write_run, self._insert(runs), self.threads)
+    def show(self, pack: LivePack) -> None:
+        """Shows what is new of a pack in training, of those of its runs that MLflow does not hold.
+
+        Raises:
+            TrackingError: If MLflow fails; the same can be shown again.
+        """
+        held = self._finished.keys() | self._unfinished.keys()
+        try:
+            times = (pack.started, None)
+            parent = self._parent(*times)
+            runs = {
+                member: _to_write(run, (), times, parent) for member, run in enumerate(pack.runs) if run.key not in held
+            }
+            self._shown.show(pack, runs, self._example or parent)
+        except Exception as error:  # MLflow's stores raise errors of many kinds
+            raise TrackingError(reason(error), is_connection_error(error)) from error
+
+    def withdraw(self, keys: Collection[str] | None = None) -> None:
+        """Deletes runs that are shown and will not end, by their keys; by default all of them.
+
+        Raises:
+            TrackingError: If MLflow fails.
+        """
+        try:
+            self._shown.withdraw(keys)
+        except Exception as error:  # MLflow's stores raise errors of many kinds
+            raise TrackingError(reason(error), is_connection_error(error)) from error
+
+    def _write(self, runs: list[TrackedRun]) -> None:
+        completed = self._shown.complete(runs)
+        for run in runs:
+            if run.key in completed:
+                self._example = completed[run.key]
+                self._finished[run.key] = (completed[run.key], _origin(run.tags))
+        left = [run for run in runs if run.key not in completed]
+        if left and self.database is not None and self._example is None:
+            self._write_run(left.pop(0))
+        side_by_side(self._write_run, self._insert(left), self.threads)
 
     def remove(self, keys: Collection[str]) -> None:
         """Deletes runs that another run has taken the place of, as far as MLflow holds them.
@@ -139,14 +185,20 @@ class TrackingSink:
     def add_existing(self, run: Any) -> None:
         """Notes a run that MLflow holds. A duplicate is deleted, and so is what was written only partly, unless a run.
 
+        Runs that an earlier session of this study showed are deleted: nobody trains them any more. Those that sessions
+        on other storages show are left alone.
+
         The cells of older versions, which have no content, are left as they are: runs lie below them.
         """
         tags, run_id, finished = run.data.tags, run.info.run_id, run.info.status == "FINISHED"
         level, key = tags.get("level"), tags.get("key", "")
-        if level == "study":
+        if level == _STUDY:
             if finished and self.study_run is None:
                 self.study_run, self.study_content = run_id, tags.get(CONTENT_TAG, "")
             else:
+                self.client.delete_run(run_id)
+        elif not finished and LIVE_TAG in tags:
+            if self._shown.is_left_behind(tags):
                 self.client.delete_run(run_id)
         elif level == "run" or (level == "cell" and CONTENT_TAG in tags):
             if key in self._finished or key in self._unfinished or not (finished or level == "run"):
@@ -159,9 +211,10 @@ class TrackingSink:
     def _origin_of(self, key: str) -> tuple[str, ...] | None:
         return self._finished[key][1] if key in self._finished else None
 
-    def _insert(self, runs: list[FinishedRun]) -> list[FinishedRun]:
+    def _insert(self, runs: list[TrackedRun]) -> list[TrackedRun]:
         """Inserts the runs that MLflow does not know, if it has a database that allows it; returns those left."""
-        new = {run.key: run for run in runs if run.key not in self._finished and run.key not in self._unfinished}
+        held = self._finished.keys() | self._unfinished.keys()
+        new = {run.key: run for run in runs if run.key not in held and run.key not in self._shown}
         if self.database is None or self._example is None or not new:
             return runs
         run_ids = insert_runs(self.database, self._example, list(new.values()))
@@ -171,18 +224,16 @@ class TrackingSink:
             self._finished[run.key] = (run_id, _origin(run.tags))
         return [run for run in runs if run.key not in new]
 
-    def _write_run(self, run: FinishedRun) -> None:
-        from mlflow.entities import Metric, RunTag
-
+    def _write_run(self, run: TrackedRun) -> None:
+        shown = self._shown.hand_over(run)
+        known: Collection[Point] = ()
+        if shown is not None:
+            self._unfinished[run.key], known = shown
         unfinished = self._unfinished.get(run.key)
         run_id = self._unfinished[run.key] = unfinished or self._new_run(run.name, run.tags, run.started)
         # A new run was created with its tags, which is cheaper. An unfinished one may have those of another version.
-        tags = [RunTag(name, value) for name, value in run.tags.items()] if unfinished else []
-        metrics = [Metric(metric, value, run.finished, epoch) for metric, epoch, value in run.points]
-        first = REQUEST_ITEMS - len(tags) - len(run.params)
-        self.client.log_batch(run_id, metrics[:first], _params(run.params), tags)
-        for start in range(first, len(metrics), REQUEST_ITEMS):
-            self.client.log_batch(run_id, metrics[start : start + REQUEST_ITEMS])
+        new = replace(run, points=[point for point in run.points if point not in known])
+        log_run(self.client, run_id, new, run.tags if unfinished else None)
         self.client.set_terminated(run_id, "FINISHED", run.finished)
         del self._unfinished[run.key]
         outdated = self._finished.pop(run.key, None)
@@ -191,30 +242,17 @@ class TrackingSink:
             self.client.delete_run(outdated[0])
         self._example = run_id
 
-    def _to_write(self, run: RunDescription, points: pd.DataFrame | None, record: PackRecord) -> FinishedRun:
-        """What MLflow is to hold of a run. The runs above it are there afterwards."""
-        params = run.params
-        stopped = run.tags.get("stopped", "false")
-        # Short, and what differs most comes first: MLflow shows the beginning of a name.
-        numbers = (
-            f"{value_text(params['margin'])} {params['miner']} lr={value_text(params['lr'])} seed {params['seed']}"
-        )
-        name = f"{params['loss']} {numbers} {params['dataset']} {params['encoder']}"
-        name += f" (stopped at {stopped})" if stopped != "false" else ""
-        tags = {**run.tags, "level": "run", "key": run.key, PARENT_TAG: self._parent(record)}
-        texts = {param: str(value) for param, value in params.items()}
-        return FinishedRun(run.key, name, record.started, record.finished, tags, texts, _points(points))
-
-    def _parent(self, record: PackRecord) -> str:
-        """The id of the study's own run."""
+    def _parent(self, started: int, finished: int | None) -> str:
+        """The id of the study's own run, which is there afterwards. It ends with the first record."""
         if self.study_run is None:
-            key = "study"
-            tags = {"level": key, "key": key}
-            run_id = self._unfinished[key] = self._unfinished.get(key) or self._new_run(
-                self.study, tags, record.started
-            )
-            self.client.set_terminated(run_id, "FINISHED", record.finished)
-            self.study_run = self._unfinished.pop(key)
+            tags = {"level": _STUDY, "key": _STUDY}
+            run_id = self._unfinished[_STUDY] = self._unfinished.get(_STUDY) or self._new_run(self.study, tags, started)
+            self.client.set_terminated(run_id, "FINISHED", started if finished is None else finished)
+            self.study_run = self._unfinished.pop(_STUDY)
+            self._has_record = finished is not None
+        elif finished is not None and not self._has_record:
+            self.client.set_terminated(self.study_run, "FINISHED", finished)
+            self._has_record = True
         return self.study_run
 
     def _new_run(self, name: str, tags: Mapping[str, str], started: int) -> str:
@@ -222,7 +260,20 @@ class TrackingSink:
         return str(run.info.run_id)
 
 
-def _points(points: pd.DataFrame | None) -> list[tuple[str, int, float]]:
+def _to_write(run: RunDescription, points: Sequence[Point], times: tuple[int, int | None], parent: str) -> TrackedRun:
+    """What MLflow is to hold of a run, below another one."""
+    params = run.params
+    stopped = run.tags.get("stopped", "false")
+    # Short, and what differs most comes first: MLflow shows the beginning of a name.
+    numbers = f"{value_text(params['margin'])} {params['miner']} lr={value_text(params['lr'])} seed {params['seed']}"
+    name = f"{params['loss']} {numbers} {params['dataset']} {params['encoder']}"
+    name += f" (stopped at {stopped})" if stopped != "false" else ""
+    tags = {**run.tags, "level": "run", "key": run.key, PARENT_TAG: parent}
+    texts = {param: str(value) for param, value in params.items()}
+    return TrackedRun(run.key, name, *times, tags, texts, points)
+
+
+def _points(points: pd.DataFrame | None) -> list[Point]:
     """A run's metrics, epochs and values."""
     if points is None:
         return []
@@ -233,18 +284,3 @@ def _points(points: pd.DataFrame | None) -> list[tuple[str, int, float]]:
 def _origin(tags: Mapping[str, str]) -> tuple[str, ...]:
     """What a result depends on beside its key. A result of another origin replaces the one in MLflow."""
     return tuple(tags.get(name, "") for name in ("code_version", "data_digest", CONTENT_TAG))
-
-
-def _params(values: Mapping[str, Value]) -> list[Any]:
-    from mlflow.entities import Param
-
-    return [Param(name, str(value)) for name, value in values.items()]
-
-
-def is_connection_error(error: BaseException | None) -> bool:
-    """Whether a failed connection caused an error, directly or not."""
-    while error is not None:
-        if isinstance(error, OSError) or type(error).__name__ == "OperationalError":
-            return not isinstance(error, ValueError)  # requests raises both at once for an impossible address
-        error = error.__cause__ or error.__context__
-    return False

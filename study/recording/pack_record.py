@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -39,8 +40,36 @@ class Provenance:
     search: str = "grid"
 
 
+def described(
+    pack: PlannedPack, provenance: Provenance, diverged: Sequence[int | None] | None = None
+) -> list[RunDescription]:
+    """The runs of a pack.
+
+    Args:
+        pack: The pack.
+        provenance: What the result depends on beside the runs' parameters.
+        diverged: The epoch where each diverged, or None; not given if none has, as far as is known.
+    """
+    known = {name: hidden_in_addresses(value) for name, value in asdict(provenance).items() if value}
+    descriptions = []
+    for run, epoch in zip(pack.runs, diverged or [None] * len(pack.runs), strict=True):
+        diverged_text = "false" if epoch is None else f"epoch {epoch}"
+        stop_at = run.structure.stop_at
+        stopped = "false" if stop_at is None else f"epoch {stop_at}"
+        tags = {"pack": pack.name, **known, "diverged": diverged_text, "stopped": stopped}
+        if run.round.settings:
+            tags |= {"round_settings": str(run.round.settings), "round_whole": str(run.round.whole)}
+        descriptions.append(RunDescription(run.key, run_params(run), tags))
+    return descriptions
+
+
 def make_record(
-    pack: PlannedPack, history: History, seconds: float, provenance: Provenance, sketched_seed: int
+    pack: PlannedPack,
+    history: History,
+    seconds: float,
+    provenance: Provenance,
+    sketched_seed: int,
+    started: int | None = None,
 ) -> PackRecord:
     """The record of a pack that has just ended.
 
@@ -50,20 +79,16 @@ def make_record(
         seconds: How long the training took.
         provenance: What the result depends on beside the runs' parameters.
         sketched_seed: Embeddings are kept for the runs of this seed alone. A report shows no others.
+        started: When it began, in milliseconds since 1970, if that was told already; else `seconds` ago.
     """
     descriptions = []
     columns: dict[str, list[Any]] = {"key": [], "metric": [], "epoch": [], "value": []}
-    for member, run in enumerate(pack.runs):
-        diverged = history.diverged[member]
-        diverged_text = "false" if diverged is None else f"epoch {diverged}"
-        known = {name: hidden_in_addresses(value) for name, value in asdict(provenance).items() if value}
-        stop_at = run.structure.stop_at
-        stopped = "false" if stop_at is None else f"epoch {stop_at}"
-        tags = {"pack": pack.name, **known, "diverged": diverged_text, "stopped": stopped}
-        if run.round.settings:
-            tags |= {"round_settings": str(run.round.settings), "round_whole": str(run.round.whole)}
-        sketch = history.sketches[member] if run.member.seed == sketched_seed and diverged is None else None
-        descriptions.append(RunDescription(run.key, run_params(run), tags, _rounded(sketch) if sketch else None))
+    for member, (run, description) in enumerate(
+        zip(pack.runs, described(pack, provenance, history.diverged), strict=True)
+    ):
+        is_sketched = run.member.seed == sketched_seed and history.diverged[member] is None
+        sketch = history.sketches[member] if is_sketched else None
+        descriptions.append(replace(description, sketch=_rounded(sketch)) if sketch else description)
         for metric, epoch, value in history.points(member):
             columns["key"].append(run.key)
             columns["metric"].append(metric)
@@ -71,8 +96,8 @@ def make_record(
             columns["value"].append(value)
     points = pd.DataFrame(columns).astype({"epoch": "int32", "value": "float64"})
     finished = time.time()
-    started = finished - seconds
-    return PackRecord(pack.name, round(started * 1000), round(finished * 1000), tuple(descriptions), points)
+    began = round((finished - seconds) * 1000) if started is None else started
+    return PackRecord(pack.name, began, round(finished * 1000), tuple(descriptions), points)
 
 
 def _rounded(sketch: Sketch) -> dict[str, list[float]]:

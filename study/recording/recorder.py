@@ -1,16 +1,22 @@
-"""Keeps the results of packs: each record is written to disk at once, and to MLflow behind it."""
+"""Keeps the results of packs: each record is written to disk at once, and to MLflow behind it.
+
+What is told of packs in training goes to MLflow alone, and is lost without harm: the records are the truth.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from types import TracebackType
 
 from analysis.store.files import Folder
 from analysis.store.records import PackRecord, write_record
+from study.recording.live.told import LivePack, LiveUpdate
 from study.recording.mlflow_sink import TrackingError, TrackingSink
 from study.recording.stopped_runs import StoppedRuns
 from study.storage.errors import storage_errors
@@ -49,7 +55,8 @@ class Recorder:
         self._connect = connect
         self._pause = pause
         self._raise_if_taken_over = raise_if_taken_over
-        self._queue: queue.SimpleQueue[PackRecord | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[PackRecord | LiveUpdate | str | None] = queue.SimpleQueue()
+        self._live: dict[str, LivePack] = {}
         self._waiting: list[PackRecord] = []
         self._stopped = StoppedRuns()
         self._next_try = 0.0
@@ -72,8 +79,16 @@ class Recorder:
         """Writes a record that is on disk to MLflow."""
         self._queue.put(record)
 
+    def show(self, update: LiveUpdate) -> None:
+        """Shows what is new of a pack in training, unless MLflow is away."""
+        self._queue.put(update)
+
+    def withdraw(self, pack: str) -> None:
+        """Shows a pack no more, by its id: it brings no result."""
+        self._queue.put(pack)
+
     def close(self) -> TrackingSink:
-        """Waits until MLflow is filled, tries once more what failed, and returns MLflow.
+        """Waits until MLflow is filled, tries once more what failed, and returns MLflow. No run seems to train then.
 
         Raises:
             TrackingError: If some records are not in MLflow.
@@ -81,9 +96,12 @@ class Recorder:
         self._queue.put(None)
         self._thread.join()
         self._waiting += self._stopped.for_good()
-        sink = self._write_waiting()
-        sink.remove(self._stopped.went_on())
-        return sink
+        try:
+            sink = self._write_waiting()
+            sink.remove(self._stopped.went_on())
+            return sink
+        finally:
+            self._withdraw_all()
 
     def stop_on_error(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -99,17 +117,56 @@ class Recorder:
             self._sink = self._opening.result()
         except TrackingError:
             self._next_try = time.monotonic() + self._pause
-        while (record := self._queue.get()) is not None and not self._stopping:
-            if self._stopped.keeps(record):
-                continue
+        try:
+            while (item := self._queue.get()) is not None and not self._stopping:
+                if isinstance(item, PackRecord):
+                    self._take_record(item)
+                elif isinstance(item, LiveUpdate):
+                    self._live.setdefault(item.pack, LivePack(item)).add(item.points)
+                elif item in self._live:
+                    self._try(partial(self._withdraw, self._live.pop(item)))
+                if self._queue.empty():  # else more is to come, which costs no more to show
+                    self._try(self._show)
+        except LockedError:  # the main thread will meet it too
+            return
+        if self._stopping:
+            self._withdraw_all()
+
+    def _take_record(self, record: PackRecord) -> None:
+        # A run that was stopped early, and was shown, does not seem to train until the search ends.
+        live = self._live.pop(record.pack, None)
+        if not self._stopped.keeps(record) or live is not None:
             self._waiting.append(record)
-            if time.monotonic() >= self._next_try:
+            self._try(self._write_waiting)
+
+    def _try(self, task: Callable[[], object]) -> None:
+        """Does something with MLflow, unless that failed a moment ago."""
+        if time.monotonic() >= self._next_try:
+            try:
+                task()
+            except TrackingError:
+                self._next_try = time.monotonic() + self._pause
+
+    def _show(self) -> None:
+        for pack in self._live.values():
+            if pack.has_news and not self._stopping:
+                self._raise_if_taken_over()
+                sink = self._sink = self._sink or self._connect()
                 try:
-                    self._write_waiting()
-                except TrackingError:
-                    self._next_try = time.monotonic() + self._pause
-                except LockedError:  # the main thread will meet it too
-                    return
+                    sink.show(pack)
+                except TrackingError as error:
+                    if error.unreachable:
+                        self._sink = None
+                    raise
+
+    def _withdraw(self, pack: LivePack) -> None:
+        if self._sink is not None:
+            self._sink.withdraw([run.key for run in pack.runs])
+
+    def _withdraw_all(self) -> None:
+        if self._sink is not None:
+            with contextlib.suppress(TrackingError):  # the next session does it
+                self._sink.withdraw()
 
     def _write_waiting(self) -> TrackingSink:
         sink = self._sink = self._sink or self._connect()

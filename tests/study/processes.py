@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -141,6 +143,16 @@ def assert_in_mlflow_once(name: str, uri: str, runs: int) -> None:
     assert {run.info.status for run in found} == {"FINISHED"}
     keys = [run.data.tags["key"] for run in found if run.data.tags["level"] == "run"]
     assert len(keys) == len(set(keys)) == runs
+
+
+def running(database: Path) -> int:
+    """How many runs in MLflow's SQLite file seem to train; none as long as it has no tables."""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            counted = "SELECT count(*) FROM runs WHERE status = 'RUNNING' AND lifecycle_stage = 'active'"
+            return int(connection.execute(counted).fetchone()[0])
+    except sqlite3.OperationalError:  # it is not there yet, or locked
+        return 0
 
 
 def free_port() -> int:

@@ -26,6 +26,7 @@ from tests.study.processes import (
     assert_in_mlflow_once,
     free_port,
     run_to_end,
+    running,
     table,
     trained_once,
     wait_for,
@@ -65,6 +66,23 @@ def test_a_trial_whose_process_is_killed_goes_on(options: list[str], undisturbed
         os.kill(process, signal.SIGKILL)
     status, _, errors = session.ends()
     assert status == 0, errors
+    assert_same(tmp_path, undisturbed)
+
+
+@pytest.mark.parametrize("then", ["a session", "study.sync"])
+def test_a_driver_that_dies_leaves_no_run_that_seems_to_train_after_the_next_session_or_sync(
+    options: list[str], undisturbed: pd.DataFrame, tmp_path: Path, then: str
+) -> None:
+    database, storage = tmp_path / "mlflow.db", ["--storage", str(tmp_path)]
+    session = Session(*options, *storage, "--live-seconds", "0.01")
+    session.until(lambda: running(database))
+    session.kill()
+    assert running(database)
+    if then == "study.sync":
+        assert sync(["--name", "s", *storage]) == 0
+        assert running(database) == 0
+    run_to_end(*options, *storage)
+    assert running(database) == 0
     assert_same(tmp_path, undisturbed)
 
 

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from upath import UPath
 
 from analysis.store.records import PackRecord
 from study.planning.packing import make_packs
+from study.recording.live.told import LiveUpdate
 from study.recording.recorder import Recorder
 from study.search.cohorts import Cohort, cohort_key
 from study.search.pool import PackPool
@@ -20,6 +22,7 @@ from study.storage.lock import LockedError
 from study.training import ResultKeeper, Training, train
 from tests.study.planning.examples import runs_of
 from trainables.datasets.registry import load_vectors
+from trainables.training.live_points import LivePoints, LiveReport
 from trainables.training.loop import train_pack
 
 
@@ -28,6 +31,14 @@ class RecordList(Recorder):
 
     def __init__(self) -> None:
         self.records: list[PackRecord] = []
+        self.shown: list[LiveUpdate] = []
+        self.withdrawn: list[str] = []
+
+    def show(self, update: LiveUpdate) -> None:
+        self.shown.append(update)
+
+    def withdraw(self, pack: str) -> None:
+        self.withdrawn.append(pack)
 
     def add(self, record: PackRecord) -> None:
         self.records.append(record)
@@ -70,6 +81,27 @@ def test_a_result_is_recorded_and_its_snapshot_removed(training: Training) -> No
     assert record.runs[0].tags["test_part"] == "drawn"
     assert training.snapshots.read(planned.name) is None
     assert (keeper.busy_seconds, keeper.trained_runs) == (1.5, 2)
+
+
+def test_what_is_shown_of_a_pack_in_training_is_what_its_record_says_of_it(training: Training) -> None:
+    recorder, planned = RecordList(), training.pool.packs[0]
+    keeper = keeper_of(training, recorder)
+    points = LivePoints(0, (("train/loss", 1),), np.array([[0.5, 0.25]]))
+    for seconds in (20.0, 3.0):  # the second try of a pack whose process died
+        keeper.on_live(0, LiveReport((points,), seconds, "cpu"))
+    keeper.on_result(0, train_pack(planned.pack, load_vectors("digits")), 4.0, "cpu")
+    (record,) = recorder.records
+    plain = [replace(run, sketch=None) for run in record.runs]
+    for update in recorder.shown:
+        assert (update.pack, update.started, [*update.runs]) == (record.pack, record.started, plain)
+        assert [*update.points] == [points]
+    assert record.finished - record.started >= 20_000
+
+
+def test_a_pack_that_brings_no_result_is_shown_no_more(training: Training) -> None:
+    recorder = RecordList()
+    keeper_of(training, recorder).on_failure(1)
+    assert recorder.withdrawn == [training.pool.packs[1].name]
 
 
 def test_nothing_is_recorded_once_another_session_has_the_study(training: Training) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 
@@ -78,6 +79,25 @@ def train_within_memory(
         states[number] = {_RESULT: history.state()}
         histories.append(history)
     return History.concatenate(histories)
+
+
+def histories_in(snapshot: Snapshot, members: int, first: int = 0) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The states of the histories in a snapshot of `train_within_memory`, each with the first of its members.
+
+    Args:
+        snapshot: The snapshot.
+        members: How many members it is of.
+        first: The first of them.
+    """
+    if _HALVES not in snapshot:
+        yield first, snapshot[_RESULT] if _RESULT in snapshot else snapshot["history"]
+        return
+    middle = members // 2
+    one, other = snapshot[_HALVES]
+    if one is not None:
+        yield from histories_in(one, middle, first)
+    if other is not None:
+        yield from histories_in(other, members - middle, first + middle)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

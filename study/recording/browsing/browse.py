@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 from analysis.report.build import Study
-from analysis.store.mlflow_client import reason
+from analysis.store.mlflow_client import is_connection_error, reason
 from study.recording.browsing.cells import study_cells
 from study.recording.browsing.questions import questions
 from study.recording.browsing.summary import write_summary
 from study.recording.browsing.views import View
 from study.recording.mlflow_database import gather_statistics
-from study.recording.mlflow_sink import TrackingError, TrackingSink, is_connection_error
+from study.recording.mlflow_sink import TrackingError, TrackingSink
 
 
 def write_browsing(sink: TrackingSink, study: Study) -> list[View]:

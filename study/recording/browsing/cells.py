@@ -21,7 +21,7 @@ from analysis.parameters import ARM, CONDITION, Value, value_text
 from analysis.report.arms import arm_styles
 from analysis.report.build import Study
 from study.recording.browsing.naming import by_epoch_name, digest, score_name
-from study.recording.mlflow_database import FinishedRun
+from study.recording.mlflow_database import TrackedRun
 from study.recording.mlflow_sink import CELL, CONTENT_TAG
 
 SETTING, TRIED = "setting", "tried"
@@ -37,7 +37,7 @@ _MEANS = ["metric", "n", "mean", "low", "high"]
 Point = tuple[str, int, float]
 
 
-def study_cells(study: Study, now: int) -> list[FinishedRun]:
+def study_cells(study: Study, now: int) -> list[TrackedRun]:
     """All cells of a study.
 
     Args:
@@ -151,9 +151,9 @@ def _tried_cells(study: Study) -> Iterator[_Cell]:
 
 def _finished(
     kind: str, name: str, params: Mapping[str, object], tags: Mapping[str, str], points: list[Point], now: int
-) -> FinishedRun:
+) -> TrackedRun:
     texts = {param: str(value) for param, value in params.items()}
     key = f"{CELL}{kind}/{name}"
     content = [name, texts, dict(tags), points]
     known = {"level": "cell", "cell": kind, "key": key, CONTENT_TAG: digest(content)}
-    return FinishedRun(key, name, now, now, {**tags, **known}, texts, points)
+    return TrackedRun(key, name, now, now, {**tags, **known}, texts, points)

@@ -25,7 +25,7 @@ from study.recording.browsing.views import (
     scatter,
     tag,
 )
-from study.recording.mlflow_database import FinishedRun
+from study.recording.mlflow_database import TrackedRun
 
 _BESIDE = ("recall_at_1", "linear_accuracy")
 _WIDE_RANGE = 20  # the largest margin by the smallest, from which on an axis of the margins themselves shows little
@@ -34,14 +34,14 @@ _SCORES = tuple(metric(f"{SCORE.name}/{end}") for end in ENDS)
 _BETTER, _LOSSES, _SETTING, _FAILED = "1234"
 
 
-def questions(study: Study, cells: Sequence[FinishedRun]) -> list[View]:
+def questions(study: Study, cells: Sequence[TrackedRun]) -> list[View]:
     """The views that a study has something for.
 
     Args:
         study: What is known of it.
         cells: Its cells, as `study_cells` gives them.
     """
-    by_kind: dict[str, list[FinishedRun]] = {}
+    by_kind: dict[str, list[TrackedRun]] = {}
     for cell in cells:
         by_kind.setdefault(cell.tags["cell"], []).append(cell)
     compared = [estimand for estimand in ESTIMANDS if estimand in by_kind]
@@ -51,7 +51,7 @@ def questions(study: Study, cells: Sequence[FinishedRun]) -> list[View]:
     return [*views, _failed()]
 
 
-def _better(study: Study, estimand: Estimand, cells: Sequence[FinishedRun]) -> View:
+def _better(study: Study, estimand: Estimand, cells: Sequence[TrackedRun]) -> View:
     results = [r for r in study.findings.results if (r.estimand, r.metric) == (estimand, SCORE.name)]
     labels = {(c.dataset, c.arms): c.label for c in study.findings.comparisons}
     sections = [
@@ -76,11 +76,11 @@ def _answer(label: str | None, result: Result) -> str:
     return f"{label}: {verdict} {difference} {bounds_text(low, high, result.scale)}{against}"
 
 
-def _has_curves(cells: Sequence[FinishedRun]) -> bool:
+def _has_curves(cells: Sequence[TrackedRun]) -> bool:
     return any(step for cell in cells for _, step, _ in cell.points)
 
 
-def _losses(study: Study, kind: str, cells: Sequence[FinishedRun]) -> View:
+def _losses(study: Study, kind: str, cells: Sequence[TrackedRun]) -> View:
     """Curves of all arms, a section for each dataset."""
     curves = study.curves
     sections = [
@@ -102,7 +102,7 @@ def _curve(dataset: str, name: str) -> Chart:
     return lines([f"{own}/{end}" for end in ENDS], logarithmic=name != "train/active_ratio")
 
 
-def _setting(cells: Sequence[FinishedRun]) -> View:
+def _setting(cells: Sequence[TrackedRun]) -> View:
     varied = [name for name in CONDITION if len({cell.params[name] for cell in cells}) > 1]
     margins = [float(cell.params["margin"]) for cell in cells if float(cell.params["margin"]) > 0]
     wide = bool(margins) and max(margins) > _WIDE_RANGE * min(margins)
@@ -132,6 +132,6 @@ def _failed() -> View:
     return View(_FAILED, "What failed", "tags.diverged != 'false'", columns, metric(TRIED_COUNTS[0]))
 
 
-def _datasets(cells: Sequence[FinishedRun]) -> list[str]:
+def _datasets(cells: Sequence[TrackedRun]) -> list[str]:
     """The datasets of some cells, in their order."""
     return list(dict.fromkeys(cell.params["dataset"] for cell in cells))

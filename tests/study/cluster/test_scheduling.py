@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,13 +16,18 @@ import torch
 from upath import UPath
 
 from analysis import load_study
+from analysis.store.records import read_record
 from study.cluster.connection import connect, disconnect
 from study.cluster.scheduling import train_packs
 from study.cluster.trials import MOST_TRIES, TrialCallback
+from study.recording.live.shown import LIVE_TAG
 from study.run import main
 from study.storage.checkpoints import CheckpointFolder
 from study.storage.standing import read_standing
 from tests.study.cluster.listeners import Collected
+from tests.study.processes import running
+from tests.study.recording.records import runs_of
+from tests.study.recording.tables import content
 from tests.trainables.test_invariants import ALONE, DIGITS, OTHERS, points
 from trainables.datasets.registry import load_vectors
 from trainables.pack import Pack
@@ -172,12 +178,12 @@ def test_a_process_that_dies_as_tune_hands_it_a_pack_costs_no_pack(
     assert sorted(collected.histories) == [*range(6)]
 
 
-def complete_study(storage: Path, name: str) -> int:
+def complete_study(storage: Path, name: str, *more: str) -> int:
     """The command in this process, on this module's cluster: two packs of 3 runs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("study.session.connect", lambda address: None)
         patch.setattr("study.session.disconnect", lambda: None)
-        options = ["--miners", "hard", "--margins", "0.5", "--epochs", "2", "--seeds", "3", "--pack-size", "3"]
+        options = ["--miners", "hard", "--margins", "0.5", "--epochs", "2", "--seeds", "3", "--pack-size", "3", *more]
         return main(["--preset", "demo", "--datasets", "digits", *options, "--storage", str(storage), "--name", name])
 
 
@@ -249,3 +255,40 @@ def test_a_study_with_a_pack_that_always_fails_names_it_and_records_the_others(
     found = load_study("failing", storage)
     pd.testing.assert_frame_equal(found, kept[found.columns], check_exact=True)
     assert (storage / "failing" / "report" / "report.html").is_file()
+
+
+def test_a_study_shows_its_runs_while_they_train_and_ends_with_what_is_recorded(tmp_path: Path) -> None:
+    database, trained = tmp_path / "mlflow.db", threading.Event()
+    seen: list[int] = []
+
+    def watch() -> None:
+        while not trained.wait(0.1):
+            seen.append(running(database))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        assert complete_study(tmp_path, "shown", "--epochs", "60", "--live-seconds", "1e-6") == 0
+    finally:
+        trained.set()
+        watcher.join()
+    assert max(seen) in (3, 6), "packs of three"
+    assert running(database) == 0
+    runs = {run.data.tags["key"]: run for run in runs_of(f"sqlite:///{database}", study="shown")}
+    points = content(f"sqlite:///{database}")["metrics"]
+    for path in (tmp_path / "shown" / "records").iterdir():
+        record = read_record(path)
+        for run in record.runs:
+            shown = runs.pop(run.key)
+            assert shown.info.status == "FINISHED"
+            assert shown.data.params == {name: str(value) for name, value in run.params.items()}
+            assert shown.data.tags.items() >= run.tags.items()
+            assert LIVE_TAG not in shown.data.tags
+            own = points[points["run_uuid"] == run.key]
+            assert set(own["timestamp"]) == {record.started}
+            columns = {"key": "metric", "step": "epoch", "value": "value"}
+            found = own[list(columns)].rename(columns=columns).sort_values(["metric", "epoch"], ignore_index=True)
+            written = record.points[record.points["key"] == run.key].drop(columns="key").astype({"metric": str})
+            wanted = written.sort_values(["metric", "epoch"], ignore_index=True)
+            pd.testing.assert_frame_equal(found, wanted, check_exact=True, check_dtype=False)
+    assert not runs

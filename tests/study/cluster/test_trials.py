@@ -10,6 +10,7 @@ import pytest
 
 from study.cluster.trials import MOST_DEATHS, MOST_TRIES, OtherVersionError, TrialCallback
 from tests.study.cluster.listeners import Collected
+from trainables.training.live_points import LiveReport
 
 BY_MEMORY = "its machine ran out of memory, and Ray ended its process"
 WITHOUT_A_TRACE = "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR"
@@ -107,3 +108,11 @@ def test_a_pack_that_is_recorded_is_not_trained_again_when_its_node_dies(trial: 
         callback.on_trial_result(0, [], trial, {"epoch": 3, "history": object(), "seconds": 1.0, "device": "cpu"})
     assert list(collected.histories) == [0]
     assert trial.max_failures == 0
+
+
+def test_what_a_pack_in_training_tells_goes_on_and_tune_keeps_none_of_it(callback: TrialCallback, trial: Trial) -> None:
+    collected = Collected()
+    result = {"epoch": 3, "live": LiveReport((), 2.0, "cpu")}
+    TrialCallback(collected).on_trial_result(0, [], trial, result)
+    assert collected.lives == [(0, LiveReport((), 2.0, "cpu"))]
+    assert result == {"epoch": 3}

@@ -36,8 +36,8 @@ def record(keys: list[str], points_each: int = 5, version: str = "1") -> PackRec
     return PackRecord("p", 1_699_999_999_000, 1_700_000_000_000, runs, points)
 
 
-def runs_of(uri: str, level: str = "run") -> list:
+def runs_of(uri: str, level: str = "run", study: str = "s") -> list:
     client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("s")
+    experiment = client.get_experiment_by_name(study)
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id], f"tags.level = '{level}'"))

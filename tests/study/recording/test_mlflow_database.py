@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,47 +17,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from study.recording.mlflow_connection import open_sink
-from study.recording.mlflow_database import FinishedRun, database_engine, database_file, insert_runs, new_run_ids
+from study.recording.mlflow_database import TrackedRun, database_engine, database_file, insert_runs, new_run_ids
 from study.recording.mlflow_sink import TrackingError, TrackingSink
-from tests.study.recording.postgres import Postgres, running_postgres
+from tests.study.recording.databases import Databases
+from tests.study.recording.postgres import Postgres
 from tests.study.recording.records import record, runs_of
 from tests.study.recording.tables import TABLES, content
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    """Its database `mlflow` has MLflow's tables, which two programs made at the same time."""
-    with running_postgres() as server:
-        uri = server.create("mlflow")
-        code = "import sys; from study.recording.mlflow_connection import open_sink; open_sink(*sys.argv[1:])"
-        both = [subprocess.Popen([sys.executable, "-c", code, uri, name]) for name in ("one", "another")]
-        assert [process.wait() for process in both] == [0, 0]
-        yield server
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    database = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    open_sink(f"sqlite:///{database}", "one")
-    return database
-
-
-class Databases:
-    """Makes databases that hold MLflow's tables and no run."""
-
-    def __init__(self, kind: str, folder: Path, request: pytest.FixtureRequest) -> None:
-        self._kind, self._folder, self._request = kind, folder, request
-
-    def new(self) -> str:
-        name = uuid4().hex
-        if self._kind == "postgresql":
-            return str(self._request.getfixturevalue("postgres").create(name, "mlflow"))
-        return f"sqlite:///{shutil.copy(self._request.getfixturevalue('empty'), self._folder / name)}"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Databases:
-    return Databases(request.param, tmp_path, request)
 
 
 @pytest.fixture
@@ -134,7 +96,7 @@ def test_an_insertion_that_fails_half_way_changes_nothing(databases: Databases) 
     sink.write(record(["a"]))
     (example,) = runs_of(uri)
     before = content(uri)
-    twice = FinishedRun("b", "new", 1, 2, {"key": "b"}, {}, [("loss", 1, 0.5), ("loss", 1, 0.5)])
+    twice = TrackedRun("b", "new", 1, 2, {"key": "b"}, {}, [("loss", 1, 0.5), ("loss", 1, 0.5)])
     assert insert_runs(engine_of(uri), example.info.run_id, [twice]) is None
     after = content(uri)
     for table in TABLES:

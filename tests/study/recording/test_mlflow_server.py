@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 from analysis.store.mlflow_client import open_client
 from study.recording.mlflow_connection import open_sink
 from study.recording.mlflow_sink import TrackingError
+from tests.study.recording.live.news import news, told
 from tests.study.recording.records import record, runs_of
 from tests.study.recording.tables import TABLES, content
 
@@ -110,6 +111,47 @@ def test_what_a_server_holds_is_to_the_last_column_what_is_written_without_one(
     for table in TABLES:
         assert len(written[table])
         pd.testing.assert_frame_equal(through_server[table], written[table], check_exact=True)
+
+
+def test_runs_that_were_shown_through_a_server_are_to_the_last_column_the_same(
+    server: Server, empty: Path, tmp_path: Path
+) -> None:
+    sink, pack = open_sink(server.uri, "s", mark="here"), told(record(KEYS), [0, 1])
+    sink.show(pack)
+    server.requests.clear()
+    pack.add(news(record(KEYS), [2, 3]).points)
+    sink.show(pack)
+    assert server.requests == {"runs/log-batch": 12}
+    assert {(run.info.status, run.data.metrics["train/loss"]) for run in runs_of(server.database)} == {
+        ("RUNNING", 0.25)
+    }
+    sink.write(record(KEYS))
+    direct = f"sqlite:///{shutil.copy(empty, tmp_path / 'direct.db')}"
+    open_sink(direct, "s").write(record(KEYS))
+    through_server, written = content(server.database), content(direct)
+    for table in TABLES:
+        pd.testing.assert_frame_equal(through_server[table], written[table], check_exact=True)
+
+
+@pytest.mark.parametrize("path", ["runs/create", "runs/log-batch"])
+def test_what_could_not_be_shown_is_shown_later_and_leaves_nothing_behind(server: Server, path: str) -> None:
+    sink, pack = open_sink(server.uri, "s", mark="here"), told(record(KEYS), [0, 1])
+    sink.show(told(record(["first"]), [0]))
+
+    def spoil(asked: str, times: int) -> None:
+        if asked == path and times % 5 == 0:
+            raise OSError("away")
+
+    server.spoil = spoil
+    with pytest.raises(TrackingError):
+        sink.show(pack)
+    server.spoil = lambda *_: None
+    sink.show(pack)
+    sink.write(record(KEYS))
+    sink.write(record(["first"]))
+    runs = runs_of(server.database)
+    assert sorted(run.data.tags["key"] for run in runs) == sorted([*KEYS, "first"])
+    assert {(run.info.status, run.data.metrics["train/loss"]) for run in runs} == {("FINISHED", 0.2)}
 
 
 @pytest.mark.parametrize("path", ["runs/create", "runs/log-batch", "runs/update"])

@@ -9,7 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from study.recording.mlflow_connection import open_sink
-from study.recording.mlflow_database import FinishedRun
+from study.recording.mlflow_database import TrackedRun
 from study.recording.mlflow_sink import TrackingError
 from tests.study.recording.records import record, runs_of
 
@@ -75,9 +75,9 @@ def test_a_run_that_a_retried_request_made_twice_is_there_once(uri: str) -> None
     assert [run.info.status for run in runs_of(uri, "study")] == ["FINISHED"]
 
 
-def cell(content: str, value: float = 0.5) -> FinishedRun:
+def cell(content: str, value: float = 0.5) -> TrackedRun:
     tags = {"level": "cell", "key": "cell/tuned/a", "content": content}
-    return FinishedRun("cell/tuned/a", "a", 1, 1, tags, {"loss": "triplet"}, [("map_at_r/mean", 0, value)])
+    return TrackedRun("cell/tuned/a", "a", 1, 1, tags, {"loss": "triplet"}, [("map_at_r/mean", 0, value)])
 
 
 def test_an_aggregate_is_replaced_when_it_says_something_else_and_goes_when_it_is_no_more(uri: str) -> None:
