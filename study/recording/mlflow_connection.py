@@ -11,7 +11,9 @@ import uuid
 from contextlib import closing, nullcontext, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import Engine
 from upath import UPath
 
 from analysis.masking import hidden
@@ -19,14 +21,15 @@ from analysis.plain_text import message_text
 from analysis.store.files import as_local, study_folder
 from analysis.store.mlflow_client import is_connection_error, open_client, reason, search_all_runs
 from study.config.model import StudyConfig
-from study.recording.mlflow_database import (
+from study.recording.database.connection import (
     UnsafeJournalError,
     check_journal,
     database_engine,
     database_file,
     one_at_a_time,
 )
-from study.recording.mlflow_sink import TrackingError, TrackingSink
+from study.recording.database.runs import HeldRun, held_runs
+from study.recording.mlflow_sink import TAGS_TO_KNOW, TrackingError, TrackingSink
 from study.storage.folder import remove_left_behind
 from study.storage.mark import folder_mark
 
@@ -97,15 +100,23 @@ def open_sink(uri: str, study: str, artifacts: UPath | None = None, mark: str = 
             else:
                 experiment_id = experiment.experiment_id
         sink = TrackingSink(client, experiment_id, study, database, _THREADS if served else 1, uri, mark=mark)
-        runs = search_all_runs(client, experiment_id)
         # Finished runs first: of duplicates, the first one is kept.
-        for run in sorted(runs, key=lambda run: run.info.status != "FINISHED"):
+        for run in sorted(_held(client, experiment_id, database), key=lambda run: not run.is_finished):
             sink.add_existing(run)
         return sink
     except Exception as error:  # MLflow's stores raise errors of many kinds
         unreachable = not uri.startswith("sqlite:") and is_connection_error(error)
         text = f"MLflow at {message_text(hidden(uri))} does not answer: {reason(error)}"
         raise TrackingError(text, unreachable) from error
+
+
+def _held(client: Any, experiment: str, database: Engine | None) -> list[HeldRun]:
+    """The runs of an experiment."""
+    runs = held_runs(database, experiment, TAGS_TO_KNOW) if database is not None else None
+    if runs is not None:
+        return runs
+    found = search_all_runs(client, experiment)
+    return [HeldRun(run.info.run_id, run.info.status == "FINISHED", run.data.tags) for run in found]
 
 
 def sync_hint(config: StudyConfig) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from study.recording.mlflow_database import TrackedRun
+from study.recording.database.runs import TrackedRun
 
 REQUEST_ITEMS = 1000  # the most metrics, parameters and tags in one request to MLflow
 

@@ -21,9 +21,9 @@ from analysis.parameters import value_text
 from analysis.store.mlflow_client import is_connection_error, reason
 from analysis.store.record_schema import RunDescription
 from analysis.store.records import PackRecord
+from study.recording.database.runs import HeldRun, TrackedRun, insert_runs
 from study.recording.live.shown import LIVE_TAG, ShownRuns
 from study.recording.live.told import LivePack, Point
-from study.recording.mlflow_database import TrackedRun, insert_runs
 from study.recording.mlflow_requests import log_run
 from study.recording.report_artifacts import RefusedAddressError, log_report_files
 from study.recording.side_by_side import side_by_side
@@ -32,6 +32,8 @@ PARENT_TAG = "mlflow.parentRunId"  # MLflow's own name, which its interface read
 _STUDY = "study"  # level and key of the study's own run
 CELL = "cell/"  # begins the keys of aggregates
 CONTENT_TAG = "content"  # a digest of what an aggregate says
+_ORIGIN_TAGS = ("code_version", "data_digest", CONTENT_TAG)
+TAGS_TO_KNOW = ("level", "key", *_ORIGIN_TAGS, LIVE_TAG)  # of a run that MLflow holds
 
 
 class TrackingError(RuntimeError):
@@ -182,7 +184,7 @@ class TrackingSink:
         except Exception as error:  # MLflow's stores raise errors of many kinds
             raise TrackingError(reason(error)) from error
 
-    def add_existing(self, run: Any) -> None:
+    def add_existing(self, run: HeldRun) -> None:
         """Notes a run that MLflow holds. A duplicate is deleted, and so is what was written only partly, unless a run.
 
         Runs that an earlier session of this study showed are deleted: nobody trains them any more. Those that sessions
@@ -190,7 +192,7 @@ class TrackingSink:
 
         The cells of older versions, which have no content, are left as they are: runs lie below them.
         """
-        tags, run_id, finished = run.data.tags, run.info.run_id, run.info.status == "FINISHED"
+        tags, run_id, finished = run.tags, run.run_id, run.is_finished
         level, key = tags.get("level"), tags.get("key", "")
         if level == _STUDY:
             if finished and self.study_run is None:
@@ -283,4 +285,4 @@ def _points(points: pd.DataFrame | None) -> list[Point]:
 
 def _origin(tags: Mapping[str, str]) -> tuple[str, ...]:
     """What a result depends on beside its key. A result of another origin replaces the one in MLflow."""
-    return tuple(tags.get(name, "") for name in ("code_version", "data_digest", CONTENT_TAG))
+    return tuple(tags.get(name, "") for name in _ORIGIN_TAGS)

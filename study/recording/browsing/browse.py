@@ -10,7 +10,7 @@ from study.recording.browsing.cells import study_cells
 from study.recording.browsing.questions import questions
 from study.recording.browsing.summary import write_summary
 from study.recording.browsing.views import View
-from study.recording.mlflow_database import gather_statistics
+from study.recording.database.connection import gather_statistics
 from study.recording.mlflow_sink import TrackingError, TrackingSink
 
 

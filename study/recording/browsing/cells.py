@@ -21,7 +21,7 @@ from analysis.parameters import ARM, CONDITION, Value, value_text
 from analysis.report.arms import arm_styles
 from analysis.report.build import Study
 from study.recording.browsing.naming import by_epoch_name, digest, score_name
-from study.recording.mlflow_database import TrackedRun
+from study.recording.database.runs import TrackedRun
 from study.recording.mlflow_sink import CELL, CONTENT_TAG
 
 SETTING, TRIED = "setting", "tried"

@@ -25,7 +25,7 @@ from study.recording.browsing.views import (
     scatter,
     tag,
 )
-from study.recording.mlflow_database import TrackedRun
+from study.recording.database.runs import TrackedRun
 
 _BESIDE = ("recall_at_1", "linear_accuracy")
 _WIDE_RANGE = 20  # the largest margin by the smallest, from which on an axis of the margins themselves shows little

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, Engine, bindparam, column, delete, table, update
 
+from study.recording.database.connection import in_one_transaction
+from study.recording.database.runs import TrackedRun, insert_rows, point_rows, run_rows
 from study.recording.live.told import Point
-from study.recording.mlflow_database import TrackedRun, in_one_transaction, insert_rows, point_rows, run_rows
 
 _RUNS = table("runs", *map(column, ("run_uuid", "name", "status", "lifecycle_stage", "start_time", "end_time")))
 _END = update(_RUNS).where(

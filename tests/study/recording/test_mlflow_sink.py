@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
+from study.recording.database.runs import TrackedRun
 from study.recording.mlflow_connection import open_sink
-from study.recording.mlflow_database import TrackedRun
 from study.recording.mlflow_sink import TrackingError
 from tests.study.recording.records import record, runs_of
 

@@ -15,8 +15,9 @@ from upath import UPath
 
 from analysis.report.files import report_folder
 from analysis.store.records import records_folder, write_record
+from study.recording.database.connection import UnsafeJournalError, database_engine
+from study.recording.database.runs import insert_runs
 from study.recording.mlflow_connection import open_sink
-from study.recording.mlflow_database import UnsafeJournalError, database_engine, insert_runs
 from study.recording.report_artifacts import ALLOWED, RefusedAddressError, _repository, checked_address
 from study.sync import main
 from tests.study.recording.records import record, runs_of

@@ -16,8 +16,9 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
+from study.recording.database.connection import database_engine, database_file
+from study.recording.database.runs import TrackedRun, held_runs, insert_runs, new_run_ids
 from study.recording.mlflow_connection import open_sink
-from study.recording.mlflow_database import TrackedRun, database_engine, database_file, insert_runs, new_run_ids
 from study.recording.mlflow_sink import TrackingError, TrackingSink
 from tests.study.recording.databases import Databases
 from tests.study.recording.postgres import Postgres
@@ -73,6 +74,24 @@ def test_runs_that_are_inserted_are_to_the_last_column_those_of_mlflows_interfac
         pd.testing.assert_frame_equal(first[table], second[table], check_exact=True)
     points = pd.concat([pack.points for pack in packs]).sort_values(["key", "epoch"])
     assert first["metrics"]["value"].tolist() == points["value"].tolist()
+
+
+def test_runs_that_are_held_are_those_of_mlflows_interface_without_what_was_deleted(databases: Databases) -> None:
+    uri = databases.new()
+    for study in ("s", "another"):
+        open_sink(uri, study).write(record(["a", "b", "c"]))
+    sink = open_sink(uri, "s")
+    runs = sink.client.search_runs([sink.experiment])
+    sink.client.set_tag(runs[0].info.run_id, "level", "odd")
+    sink.client.delete_run(runs[1].info.run_id)
+    sink.client.create_run(sink.experiment)
+    held = held_runs(engine_of(uri), sink.experiment, ["key", "level"])
+    assert held is not None
+    found = sink.client.search_runs([sink.experiment])
+    assert [each.run_id for each in held] == [run.info.run_id for run in found]
+    assert sorted(each.is_finished for each in held) == [False, True, True, True]
+    for each, run in zip(held, found, strict=True):
+        assert each.tags == {name: run.data.tags[name] for name in ("key", "level") if name in run.data.tags}
 
 
 def test_where_the_example_is_gone_mlflows_interface_writes_and_gives_another(

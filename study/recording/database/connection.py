@@ -1,35 +1,24 @@
-"""Writes a pack's runs into MLflow's database at once, in one transaction.
-
-MLflow's interface takes 30 ms or more of the driver's time for the smallest run, where this takes about one; for a run
-of 400 points it takes 116 ms in PostgreSQL, where this takes 25. The tables are MLflow's own, and may change. So each
-new row copies a run that MLflow itself has written, the example. If a row does not fit into the tables, the runs are
-left to MLflow's interface.
-"""
+"""Connects to the database of an MLflow address."""
 
 from __future__ import annotations
 
-import secrets
 import stat
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, column, create_engine, event, func, insert, select, table, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-NAME_TAG = "mlflow.runName"  # MLflow sets it beside the name
 _JOURNAL = bytes.fromhex("d9d505f920a163d7")  # begins SQLite's journals, and ends those that name another file
 _LOCK_SECONDS = 3.0  # for which another program may lock an SQLite file; Ctrl-C waits as long
 _CONNECT_SECONDS = 10  # for which a database may take to answer
 _REFUSALS = ("does not exist", "password", "pg_hba.conf")  # in what PostgreSQL says if no later time will change it
 _ROWS_LOOKED_AT = 400  # of an index: as many as SQLite's documentation advises, so that it takes some hundredths
-_EXAMPLE = text("SELECT * FROM runs WHERE run_uuid = :example")
 _LOCKS = {  # by kind of database; each lasts as long as its transaction or connection
     "postgresql": select(func.pg_advisory_xact_lock(0x6D6C666C6F77)),
     "mysql": select(func.get_lock("mlflow", 600)),
@@ -39,40 +28,6 @@ Result = TypeVar("Result")
 
 class UnsafeJournalError(ValueError):
     """What lies beside an SQLite file would have another file deleted. The message is one line."""
-
-
-@dataclass(frozen=True)
-class TrackedRun:
-    """A run as MLflow keeps it.
-
-    Attributes:
-        key: The run's key in the study.
-        name: The name that the interface shows.
-        started: When it started, in milliseconds since 1970. All its points bear this time: so a point that was shown
-            while it trained and is written again from the record is the same point.
-        finished: When it ended; None while it trains.
-        tags: All its tags except the name.
-        params: Its parameters as text.
-        points: Metric, epoch and value of each point. Values are finite, and no point is there twice.
-    """
-
-    key: str
-    name: str
-    started: int
-    finished: int | None
-    tags: Mapping[str, str]
-    params: Mapping[str, str]
-    points: Sequence[tuple[str, int, float]]
-
-
-def new_run_ids(count: int) -> list[str]:
-    """Ids of 32 hexadecimal digits in ascending order: the time, then random digits.
-
-    MLflow's indexes hold the id. Rows with ascending ids are appended to them, which takes half the time of inserting
-    them in random order.
-    """
-    milliseconds = f"{time.time_ns() // 1_000_000:012x}"
-    return sorted(milliseconds + secrets.token_hex(10) for _ in range(count))
 
 
 def database_file(uri: str) -> Path | None:
@@ -150,34 +105,6 @@ def one_at_a_time(database: Engine) -> Iterator[None]:
         yield
 
 
-def insert_runs(database: Engine, example: str, runs: Sequence[TrackedRun]) -> list[str] | None:
-    """Inserts runs into the experiment of another run, all of them or none.
-
-    Args:
-        database: MLflow's database.
-        example: The id of a run that MLflow has written.
-        runs: The runs to insert.
-
-    Returns:
-        Their new ids, or None if they could not be inserted: then the database has not changed.
-
-    Raises:
-        ConnectionError: If the connection broke. Nobody knows then whether they were inserted.
-    """
-
-    def inserted(connection: Connection) -> list[str] | None:
-        found = connection.execute(_EXAMPLE, {"example": example}).mappings().first()
-        if found is None or found["lifecycle_stage"] != "active":
-            return None
-        run_ids = new_run_ids(len(runs))
-        by_id = dict(zip(run_ids, runs, strict=True))
-        insert_rows(connection, {"runs": [_run_row(dict(found), run_id, run) for run_id, run in by_id.items()]})
-        insert_rows(connection, run_rows(by_id))
-        return run_ids
-
-    return in_one_transaction(database, inserted)
-
-
 def in_one_transaction(database: Engine, task: Callable[[Connection], Result | None]) -> Result | None:
     """What a task gives. If that is None, or the database refuses something, the database has not changed.
 
@@ -209,58 +136,8 @@ def gather_statistics(database: Engine) -> None:
         connection.execute(text("ANALYZE"))
 
 
-def insert_rows(connection: Connection, rows: Mapping[str, Sequence[Mapping[str, object]]]) -> None:
-    """Inserts rows by table, in the order given."""
-    for name, own in rows.items():
-        if own:
-            connection.execute(insert(table(name, *map(column, own[0]))), own)
-
-
-def run_rows(runs: Mapping[str, TrackedRun]) -> dict[str, list[dict[str, object]]]:
-    """The rows of each table below that of runs, for runs by their ids."""
-    return {
-        "tags": [row for run_id, run in runs.items() for row in _pairs(run_id, {**run.tags, NAME_TAG: run.name})],
-        "params": [row for run_id, run in runs.items() for row in _pairs(run_id, run.params)],
-        **point_rows(runs),
-    }
-
-
-def point_rows(runs: Mapping[str, TrackedRun]) -> dict[str, list[dict[str, object]]]:
-    """The rows of each table of metrics, for runs by their ids."""
-    return {
-        "metrics": [row for run_id, run in runs.items() for row in _points(run_id, run.points, run.started)],
-        "latest_metrics": [
-            row for run_id, run in runs.items() for row in _points(run_id, _latest(run.points), run.started)
-        ],
-    }
-
-
 def _parsed(uri: str) -> URL | None:
     try:
         return make_url(uri)
     except (ArgumentError, ValueError):
         return None
-
-
-def _run_row(example: Mapping[str, object], run_id: str, run: TrackedRun) -> dict[str, object]:
-    artifacts = str(example["artifact_uri"]).replace(str(example["run_uuid"]), run_id)
-    state = {"status": "RUNNING" if run.finished is None else "FINISHED"}
-    times = {"start_time": run.started, "end_time": run.finished}
-    return {**example, "run_uuid": run_id, "name": run.name, "artifact_uri": artifacts, **state, **times}
-
-
-def _pairs(run_id: str, values: Mapping[str, str]) -> list[dict[str, object]]:
-    return [{"key": key, "value": value, "run_uuid": run_id} for key, value in values.items()]
-
-
-def _points(run_id: str, points: Sequence[tuple[str, int, float]], stamp: int) -> list[dict[str, object]]:
-    each = {"timestamp": stamp, "is_nan": False, "run_uuid": run_id}
-    return [{"key": metric, "step": epoch, "value": value, **each} for metric, epoch, value in points]
-
-
-def _latest(points: Sequence[tuple[str, int, float]]) -> list[tuple[str, int, float]]:
-    latest: dict[str, tuple[str, int, float]] = {}
-    for point in points:
-        if point[0] not in latest or latest[point[0]][1] <= point[1]:
-            latest[point[0]] = point
-    return list(latest.values())
