@@ -34,7 +34,7 @@ from study.planning.packing import PACKS_PER_GPU
 from study.planning.ranges import range_warnings
 from study.planning.wording import length_warnings, plan_lines, power_warnings
 from study.recording.browsing.addresses import browse_text
-from study.recording.browsing.browse import write_browsing
+from study.recording.browsing.browse import write_browsing, write_watching
 from study.recording.browsing.views import View
 from study.recording.mlflow_connection import connect_mlflow, is_new_database, sync_hint
 from study.recording.mlflow_sink import TrackingError, TrackingSink
@@ -120,7 +120,10 @@ def _run_session(config: StudyConfig, started: float, raise_if_taken_over: Calla
         _warn(warnings, voice)
         connect_again = partial(connect_mlflow, config)
         records = records_folder(config.storage, config.name)
-        recorder = Recorder(records, opening, connect_again, raise_if_taken_over=raise_if_taken_over)
+        announce = partial(write_watching, uri=config.mlflow_uri, study=config.name)
+        recorder = Recorder(
+            *(records, opening, connect_again), raise_if_taken_over=raise_if_taken_over, announce=announce
+        )
         until_trained.push(recorder.stop_on_error)
         for record in state.records:
             recorder.add_recorded(record)

@@ -217,6 +217,8 @@ class ResultKeeper:
         """Shows the progress of a pack."""
         self._raise_if_taken_over()
         self._telling.reached(position, epoch)
+        if where := self._recorder.announcement():
+            self.progress.say(where)
 
     def on_live(self, position: int, report: LiveReport) -> None:
         """Shows what is new of a pack in MLflow."""

@@ -39,6 +39,7 @@ class Recorder:
         connect: Callable[[], TrackingSink],
         pause: float = 10.0,
         raise_if_taken_over: Callable[[], None] = lambda: None,
+        announce: Callable[[TrackingSink], str] = lambda _: "",
     ) -> None:
         """Starts the thread.
 
@@ -48,6 +49,7 @@ class Recorder:
             connect: Opens MLflow again, or raises `TrackingError`.
             pause: Seconds until MLflow is tried again after an error.
             raise_if_taken_over: Raises `LockedError` if another session has the study. Then nothing more is written.
+            announce: Called once the first pack in training is shown, for what `announcement` then gives.
         """
         self._folder = folder
         self._sink: TrackingSink | None = None
@@ -55,6 +57,8 @@ class Recorder:
         self._connect = connect
         self._pause = pause
         self._raise_if_taken_over = raise_if_taken_over
+        self._announce: Callable[[TrackingSink], str] | None = announce
+        self._announcement = ""
         self._queue: queue.SimpleQueue[PackRecord | LiveUpdate | str | None] = queue.SimpleQueue()
         self._live: dict[str, LivePack] = {}
         self._waiting: list[PackRecord] = []
@@ -86,6 +90,11 @@ class Recorder:
     def withdraw(self, pack: str) -> None:
         """Shows a pack no more, by its id: it brings no result."""
         self._queue.put(pack)
+
+    def announcement(self) -> str:
+        """What there is to say of packs that are shown, once; else nothing."""
+        said, self._announcement = self._announcement, ""
+        return said
 
     def close(self) -> TrackingSink:
         """Waits until MLflow is filled, tries once more what failed, and returns MLflow. No run seems to train then.
@@ -154,6 +163,9 @@ class Recorder:
                 sink = self._sink = self._sink or self._connect()
                 try:
                     sink.show(pack)
+                    if self._announce is not None:
+                        announce, self._announce = self._announce, None
+                        self._announcement = announce(sink)
                 except TrackingError as error:
                     if error.unreachable:
                         self._sink = None

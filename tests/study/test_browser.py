@@ -6,14 +6,16 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from mlflow.tracking import MlflowClient
 
-from tests.study.processes import Server, free_port, run_to_end, wait_for
+from tests.study.processes import Server, Session, free_port, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -50,16 +52,21 @@ class Opened:
 
     def look(self, title: str, until: str) -> None:
         """Opens an address, waits until something is there, and keeps a picture."""
-        self.page.goto("about:blank")
-        self.page.goto(self.addresses[title])
-        self.page.wait_for_selector(until, state="attached", timeout=PATIENCE)
-        self.page.wait_for_timeout(2000)
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{title.lower().replace(' ', '-')}.png")
+        look(self.page, title, self.addresses[title], until)
+
+
+def look(page: Any, title: str, address: str, until: str) -> None:
+    """Opens an address, waits until something is there, and keeps a picture."""
+    page.goto("about:blank")
+    page.goto(address)
+    page.wait_for_selector(until, state="attached", timeout=PATIENCE)
+    page.wait_for_timeout(2000)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{title.lower().replace(' ', '-')}.png")
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+def page() -> Iterator[Any]:
     browser = next((path for path in map(shutil.which, BROWSERS) if path), None)
     if browser is None:
         missing(f"browser ({' or '.join(BROWSERS)})")
@@ -67,26 +74,41 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
         from playwright.sync_api import sync_playwright
     except ImportError:
         missing("playwright")
-    storage = tmp_path_factory.mktemp("results")
-    output = run_to_end(*SMALL, "--seeds", "11", "--epochs", "4", "--name", "s", "--storage", str(storage))
-    printed = dict(re.findall(r"^  (\w[\w ]+\w)  +http://127\.0\.0\.1:5000/(#\S+)$", output, re.MULTILINE))
-    table = pd.read_csv(storage / "s" / "report" / "verdicts.csv")
-    tuned = table[(table["estimand"] == "tuned") & (table["metric"] == "map_at_r")].set_index("dataset")
-    curve = pd.read_csv(storage / "s" / "report" / "figures" / "train-loss-digits.csv")
+    with sync_playwright() as driver:
+        # Root, as on CI, has no sandbox; the pages are this machine's own.
+        chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        yield chromium.new_page(viewport={"width": 1400, "height": 900})
+        chromium.close()
+
+
+@contextmanager
+def served(storage: Path, page: Any) -> Iterator[Server]:
+    """MLflow's server of a storage, open in the browser."""
     server = Server(f"sqlite:///{storage / 'mlflow.db'}", free_port(), storage / "artifacts")
     try:
         wait_for(server.answers)
-        with sync_playwright() as driver:
-            # Root, as on CI, has no sandbox; the pages are this machine's own.
-            chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-            page = chromium.new_page(viewport={"width": 1400, "height": 900})
-            page.goto(server.address)
-            page.wait_for_timeout(3000)
-            addresses = {title: f"{server.address}/{place}" for title, place in printed.items()}
-            yield Opened(page, addresses, tuned, curve)
-            chromium.close()
+        page.goto(server.address)
+        page.wait_for_timeout(3000)
+        yield server
     finally:
         server.stop()
+
+
+def printed(output: str) -> dict[str, str]:
+    """The addresses that a session has printed, by title, without the server's."""
+    return dict(re.findall(r"^ +(\w[\w ]+\w)  +http://127\.0\.0\.1:5000/(#\S+)$", output, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def opened(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    storage = tmp_path_factory.mktemp("results")
+    output = run_to_end(*SMALL, "--seeds", "11", "--epochs", "4", "--name", "s", "--storage", str(storage))
+    table = pd.read_csv(storage / "s" / "report" / "verdicts.csv")
+    tuned = table[(table["estimand"] == "tuned") & (table["metric"] == "map_at_r")].set_index("dataset")
+    curve = pd.read_csv(storage / "s" / "report" / "figures" / "train-loss-digits.csv")
+    with served(storage, page) as server:
+        addresses = {title: f"{server.address}/{place}" for title, place in printed(output).items()}
+        yield Opened(page, addresses, tuned, curve)
 
 
 def test_which_loss_is_better_opens_on_the_verdicts(opened: Opened) -> None:
@@ -144,3 +166,27 @@ def test_the_studys_description_leads_to_the_same_views(opened: Opened) -> None:
     opened.page.get_by_text("Show more").click(timeout=PATIENCE)
     for title in opened.addresses:
         assert opened.page.get_by_role("link", name=title).count() == 1
+
+
+def test_runs_in_training_are_seen_with_their_curves(
+    page: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_worker_niceness", "19")  # the browser comes first
+    session = Session("--seeds", "2", "--epochs", "1000000", "--live-seconds", "1", "--storage", str(tmp_path))
+    title = "While it trains"
+    try:
+        assert session.process.stderr is not None
+        place = next(said[title] for line in session.process.stderr if (said := printed(line)))
+        with served(tmp_path, page) as server:
+            look(page, title, f"{server.address}/{place}", ".scatterlayer .trace")
+            drawn = page.evaluate(FIRST_CHART)
+            client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+            running = client.search_runs(["1"], "attributes.status = 'RUNNING' and tags.level = 'run'")
+            assert {line["name"] for line in drawn} == {run.info.run_name for run in running}
+            for line in drawn:
+                assert line["metric"] == "val/map_at_r"
+                (run,) = (run for run in running if run.info.run_name == line["name"])
+                points = client.get_metric_history(run.info.run_id, line["metric"])
+                assert line["last"] in [point.value for point in points if point.step > 0]
+    finally:
+        session.kill()

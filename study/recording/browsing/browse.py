@@ -6,12 +6,32 @@ import time
 
 from analysis.report.build import Study
 from analysis.store.mlflow_client import is_connection_error, reason
+from study.recording.browsing.addresses import browse_text
 from study.recording.browsing.cells import study_cells
-from study.recording.browsing.questions import questions
+from study.recording.browsing.questions import questions, watching
 from study.recording.browsing.summary import write_summary
 from study.recording.browsing.views import View
 from study.recording.database.connection import gather_statistics
 from study.recording.mlflow_sink import TrackingError, TrackingSink
+
+
+def write_watching(sink: TrackingSink, uri: str, study: str) -> str:
+    """Writes the view of runs in training; returns how to open it.
+
+    Args:
+        sink: MLflow.
+        uri: Its address.
+        study: The study's name.
+
+    Raises:
+        TrackingError: If MLflow fails; it can be written again.
+    """
+    view = watching()
+    try:
+        sink.client.set_experiment_tag(sink.experiment, *view.tag(time.time_ns() // 1_000_000))
+    except Exception as error:  # MLflow's stores raise errors of many kinds
+        raise TrackingError(reason(error), is_connection_error(error)) from error
+    return browse_text(uri, study, sink.experiment, [view])
 
 
 def write_browsing(sink: TrackingSink, study: Study) -> list[View]:

@@ -28,10 +28,11 @@ from study.recording.browsing.views import (
 from study.recording.database.runs import TrackedRun
 
 _BESIDE = ("recall_at_1", "linear_accuracy")
+_VALIDATED = f"val/{SCORE.name}"
 _WIDE_RANGE = 20  # the largest margin by the smallest, from which on an axis of the margins themselves shows little
 _SCORES = tuple(metric(f"{SCORE.name}/{end}") for end in ENDS)
 # A view's key stands in its address behind `viewStateShareKey=`; what is no small number would be masked as a secret.
-_BETTER, _LOSSES, _SETTING, _FAILED = "1234"
+_BETTER, _LOSSES, _SETTING, _FAILED, _WATCHING = "12345"
 
 
 def questions(study: Study, cells: Sequence[TrackedRun]) -> list[View]:
@@ -49,6 +50,18 @@ def questions(study: Study, cells: Sequence[TrackedRun]) -> list[View]:
     views += [_losses(study, kind, by_kind[kind]) for kind in compared if _has_curves(by_kind[kind])]
     views += [_setting(by_kind[SETTING])] if SETTING in by_kind else []
     return [*views, _failed()]
+
+
+def watching() -> View:
+    """Runs while they train, with their curves."""
+    curves = Section(
+        "Runs in training, by epoch",
+        (lines([_VALIDATED]), *(lines([name], logarithmic=name != "train/active_ratio") for name in DYNAMICS)),
+        columns=2,
+    )
+    columns = (*map(param, ("dataset", ARM, "miner", "margin", "lr", "seed")), metric(_VALIDATED), metric(DYNAMICS[0]))
+    only = "attributes.status = 'RUNNING' and tags.level = 'run'"
+    return View(_WATCHING, "While it trains", only, columns, metric(_VALIDATED), sections=(curves,))
 
 
 def _better(study: Study, estimand: Estimand, cells: Sequence[TrackedRun]) -> View:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from analysis.store.records import PackRecord
+from study.recording.browsing.browse import write_watching
 from study.recording.live.told import LivePack
 from study.recording.mlflow_connection import open_sink
 from study.recording.mlflow_sink import TrackingError, TrackingSink
@@ -31,7 +33,9 @@ def uri(empty: Path, tmp_path: Path) -> str:
 def recorder_of(uri: str, tmp_path: Path) -> Recorder:
     opening: Future[TrackingSink] = Future()
     opening.set_result(open_sink(uri, "s", mark="here"))
-    return Recorder(tmp_path / "records", opening, lambda: open_sink(uri, "s", mark="here"), pause=0.0)
+    announce = partial(write_watching, uri=uri, study="s")
+    again = partial(open_sink, uri, "s", mark="here")
+    return Recorder(tmp_path / "records", opening, again, pause=0.0, announce=announce)
 
 
 def states(uri: str) -> dict[str, str]:
@@ -52,6 +56,18 @@ def test_a_pack_is_shown_while_it_trains_and_ends_with_its_record(uri: str, tmp_
     wait_for(lambda: states(uri) == dict.fromkeys("ab", "FINISHED"))
     recorder.close()
     assert {run.data.metrics["train/loss"] for run in runs_of(uri)} == {0.2}
+
+
+def test_where_to_see_runs_in_training_is_said_once_when_the_first_is_shown(uri: str, tmp_path: Path) -> None:
+    recorder = recorder_of(uri, tmp_path)
+    assert recorder.announcement() == ""
+    recorder.show(news(PACK, [0]))
+    said: list[str] = []
+    wait_for(lambda: said.append(recorder.announcement()) or said[-1])  # type: ignore[func-returns-value]
+    assert f"/#/experiments/{open_sink(uri, 's').experiment}/runs?" in said[-1]
+    recorder.show(news(PACK, [1]))
+    recorder.close()
+    assert recorder.announcement() == ""
 
 
 def test_a_pack_that_brings_no_result_is_shown_no_more(uri: str, tmp_path: Path) -> None:
