@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from tests.browser import keep_picture, opened_page
 from tests.study.processes import Server, free_port, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SCREENSHOTS = Path("build") / "screenshots"  # kept by CI
 SMALL = ["--datasets", "digits", "synthetic", "--miners", "all", "--margins", "0.5", "4"]
 PATIENCE = 60_000  # milliseconds until a page shows something, on a busy machine
 
 FIRST_CHART = """() => document.querySelector('.js-plotly-plot').data.map(
     line => ({name: line.name, metric: line.metricKey, last: line.y[line.y.length - 1]}))"""
-
-
-def missing(what: str) -> None:
-    """Skips, except on CI, which must have what these tests need."""
-    if os.environ.get("CI"):
-        pytest.fail(f"CI has no {what}")
-    pytest.skip(f"no {what}")
 
 
 @dataclass(frozen=True)
@@ -54,19 +43,17 @@ class Opened:
         self.page.goto(self.addresses[title])
         self.page.wait_for_selector(until, state="attached", timeout=PATIENCE)
         self.page.wait_for_timeout(2000)
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{title.lower().replace(' ', '-')}.png")
+        keep_picture(self.page, title)
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    browser = next((path for path in map(shutil.which, BROWSERS) if path), None)
-    if browser is None:
-        missing(f"browser ({' or '.join(BROWSERS)})")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing("playwright")
+def page() -> Iterator[Any]:
+    with opened_page(1400) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def opened(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     storage = tmp_path_factory.mktemp("results")
     output = run_to_end(*SMALL, "--seeds", "11", "--epochs", "4", "--name", "s", "--storage", str(storage))
     printed = dict(re.findall(r"^  (\w[\w ]+\w)  +http://127\.0\.0\.1:5000/(#\S+)$", output, re.MULTILINE))
@@ -76,15 +63,10 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     server = Server(f"sqlite:///{storage / 'mlflow.db'}", free_port(), storage / "artifacts")
     try:
         wait_for(server.answers)
-        with sync_playwright() as driver:
-            # Root, as on CI, has no sandbox; the pages are this machine's own.
-            chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-            page = chromium.new_page(viewport={"width": 1400, "height": 900})
-            page.goto(server.address)
-            page.wait_for_timeout(3000)
-            addresses = {title: f"{server.address}/{place}" for title, place in printed.items()}
-            yield Opened(page, addresses, tuned, curve)
-            chromium.close()
+        page.goto(server.address)
+        page.wait_for_timeout(3000)
+        addresses = {title: f"{server.address}/{place}" for title, place in printed.items()}
+        yield Opened(page, addresses, tuned, curve)
     finally:
         server.stop()
 

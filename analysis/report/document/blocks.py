@@ -151,13 +151,42 @@ class Figures:
 
 @dataclass(frozen=True)
 class Details:
-    """What a page shows only on demand."""
+    """What a page shows only on demand.
+
+    Attributes:
+        summary: What it is, in words.
+        blocks: What is shown.
+        is_place: Whether a link may lead to it, as to a heading; no other place has its words then.
+    """
 
     summary: str
     blocks: tuple[Block, ...]
+    is_place: bool = False
 
 
-Block = Heading | Paragraph | Bullets | Headlines | Claims | Table | Regions | Seeds | Figures | Details
+@dataclass(frozen=True)
+class Question:
+    """A question that readers ask, and where a document answers it.
+
+    Attributes:
+        text: The question.
+        place: The words of a heading, or of details.
+        rope: The region of practical equivalence that it is about, as a share; None where it is about none.
+    """
+
+    text: str
+    place: str
+    rope: float | None = None
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Links from questions to answers, for a page; other forms are read from top to bottom."""
+
+    questions: tuple[Question, ...]
+
+
+Block = Heading | Paragraph | Bullets | Headlines | Claims | Table | Regions | Seeds | Figures | Details | Questions
 
 
 @dataclass(frozen=True)

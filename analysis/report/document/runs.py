@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import pandas as pd
 
 from analysis.comparison.levels import NUMERIC, levels_of, range_words
+from analysis.comparison.pairing import OPEN
 from analysis.comparison.settings import halves, longest_runs, settings_by_epochs
 from analysis.conclusions.fates import Ending, FateAtMargin
+from analysis.metrics import SCORE
 from analysis.parameters import ARM, CONDITION, FIXED, value_text
 from analysis.report.document.text_table import Cell, TextTable
 from analysis.report.findings import Findings
+from analysis.report.formatting import mean_text
 
+_MOST = 200  # rows of a table of runs: who needs more asks the records
+_HEADINGS = {"lr": "learning rate", "weight_decay": "weight decay", "batch_size": "batch size"}
 _RUN_HEADINGS = ("dataset", "loss", "runs", "conditions", "seeds", "diverged")
 
 
@@ -32,6 +40,42 @@ def run_table(findings: Findings) -> TextTable:
             rows.append((dataset, str(arm), *map(str, sizes), *stopped, *ended))
     headings = (*_RUN_HEADINGS[:-1], *(("stopped",) if halved else ()), _RUN_HEADINGS[-1], *endings)
     return TextTable(headings, frozenset(_RUN_HEADINGS[:2]), rows)
+
+
+def chosen_runs(findings: Findings) -> TextTable:
+    """The run of each seed and arm that the tuned verdicts are read of, with its test score."""
+    found: dict[tuple[str, str], pd.Series] = {}
+    for comparison in findings.comparisons:
+        for _, run in comparison.tuned.runs.sort_values(["seed", ARM]).iterrows():
+            found.setdefault((comparison.label, str(run["key"])), run)
+    return _table_of_runs([(label, run) for (label, _), run in found.items()], scored=True)
+
+
+def diverged_runs(findings: Findings) -> TextTable:
+    """The runs that diverged, the first `_MOST` of them."""
+    rows = [
+        (dataset, run)
+        for dataset, runs in findings.datasets.items()
+        for _, run in runs[runs["diverged"].astype(bool)].sort_values([ARM, "lr", "margin", "seed"]).iterrows()
+    ]
+    return _table_of_runs(rows[:_MOST])
+
+
+def _table_of_runs(rows: Sequence[tuple[str, pd.Series]], scored: bool = False) -> TextTable:
+    """Runs with their settings and their keys, each with its dataset."""
+    varied = [name for name in OPEN if len({run[name] for _, run in rows}) > 1]
+    names = ("seed", ARM, "miner", "margin", "lr", *varied)
+    cells: list[tuple[Cell, ...]] = [
+        (
+            dataset,
+            *(value_text(run[name]) for name in names),
+            *((mean_text(run.get(SCORE.column, math.nan), SCORE.scale),) if scored else ()),
+            str(run["key"]),
+        )
+        for dataset, run in rows
+    ]
+    headings = ("dataset", *(_HEADINGS.get(name, name) for name in names), *((SCORE.title,) if scored else ()), "run")
+    return TextTable(headings, frozenset({"dataset", ARM, "miner", "run"}), cells)
 
 
 def fate_lines(findings: Findings) -> list[str]:

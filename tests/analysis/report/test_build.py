@@ -69,7 +69,7 @@ def test_the_html_report_is_one_file_that_needs_no_network(storage: Path) -> Non
     assert parser.open == []
     assert set(re.findall(r'(?:src|href)="(?!data:|#)([^"]*)', text)) == {"https://arxiv.org/abs/2510.02161"}
     for link in re.findall(r'href="#([^"]*)', text):
-        assert f'<h2 id="{link}">' in text
+        assert re.search(rf'<(?:h2|details) id="{link}">', text)
     assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" in text
     assert text.count("data:image/svg+xml;base64,") == text.count("<figure") > 20
     assert 'name="viewport"' in text

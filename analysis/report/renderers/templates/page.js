@@ -87,6 +87,16 @@
     });
   }
 
+  // What a link leads to is open when it is reached.
+  const opened = () => {
+    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let fold = place; fold; fold = fold.parentElement) if (fold.tagName === "DETAILS") fold.open = true;
+    if (place && place.tagName === "DETAILS") place.scrollIntoView();
+  };
+  window.addEventListener("hashchange", opened);
+  for (const link of all('a[href^="#"]')) link.addEventListener("click", () => setTimeout(opened));  // a second time
+  opened();
+
   // A dot says which runs it is, for fingers and keys too, where it has no tooltip.
   const picture = document.querySelector(".seeds"), said = document.querySelector(".said");
   for (const dot of picture ? all("circle", picture) : [])
@@ -128,7 +138,9 @@
     (best, one, place) => Math.abs(one - width) < Math.abs(sweep.widths[best] - width) ? place : best, 0);
   const follow = () => {
     const asked = location.hash.match(/^#rope=([\d.]+)$/);
-    if (asked) show(nearest(Number(asked[1])));
+    if (!asked) return;
+    show(nearest(Number(asked[1])));
+    box.scrollIntoView();
   };
   slider.addEventListener("input", () => show(Number(slider.value)));
   slider.addEventListener("change", () => history.replaceState(null, "", "#rope=" + sweep.widths[slider.value]));
@@ -139,5 +151,9 @@
   box.addEventListener("submit", event => event.preventDefault());
   window.addEventListener("hashchange", follow);
   box.hidden = false;
+  for (const link of all("a[data-rope]")) {
+    link.hash = "rope=" + link.dataset.rope;
+    link.addEventListener("click", () => setTimeout(follow));
+  }
   follow();
 })();

@@ -92,8 +92,17 @@ def test_without_a_script_all_rows_stand_and_no_control_is_shown(page: str) -> N
 
 def test_the_contents_lead_to_every_section(page: str) -> None:
     headings = re.findall(r'<h2 id="([^"]+)">', page)
-    assert re.findall(r'<li><a href="#([^"]+)">', page) == headings * 2  # beside the page, and on top of a narrow one
+    contents = re.findall(r"<ol>.*?</ol>", page, re.DOTALL)  # beside the page, and on top of a narrow one
+    assert [re.findall(r'<a href="#([^"]+)">', one) for one in contents] == [headings] * 2
     assert len(set(headings)) == len(headings) > 8
+
+
+def test_ten_questions_lead_to_places_of_the_page(page: str) -> None:
+    (asked,) = re.findall(r'<nav class="questions">.*?</nav>', page, re.DOTALL)
+    places = re.findall(r'<a href="#([^"]+)"', asked)
+    assert len(places) == 10
+    for place in places:
+        assert len(re.findall(rf'<(?:h2|details) id="{place}">', page)) == 1
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
