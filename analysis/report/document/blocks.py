@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from analysis.report.arms import ArmStyle
@@ -104,10 +105,17 @@ class Regions:
 
 @dataclass(frozen=True)
 class SeedPoint:
-    """A seed's difference in points, and what it is of, in words."""
+    """A seed's difference.
+
+    Attributes:
+        at: In points.
+        said: What it is of, in words.
+        marks: The margins and the miners of its runs.
+    """
 
     at: float
     said: str
+    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

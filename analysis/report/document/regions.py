@@ -14,6 +14,7 @@ from analysis.report.document.blocks import RegionRow, Regions, SeedPoint, Seeds
 from analysis.report.document.tables import sole_pair
 from analysis.report.document.text_table import Cell, result_badge
 from analysis.report.document.wording import minus_text
+from analysis.report.figures.marks import marks_of, together
 from analysis.report.findings import Findings
 from analysis.report.formatting import deciding_p_text
 
@@ -58,6 +59,7 @@ def seeds(findings: Findings) -> Seeds:
 def _strip(comparison: Comparison, result: Result) -> SeedStrip:
     runs = comparison.tuned.runs
     ended = runs[~runs["diverged"].astype(bool) & np.isfinite(runs[SCORE.column].to_numpy(float))]
+    ended = ended.assign(marks=marks_of(ended, comparison.tried))
     of_arm = [ended[ended[ARM] == arm].set_index("seed") for arm in comparison.arms]
     points = []
     for seed in sorted(set(of_arm[0].index) & set(of_arm[1].index)):
@@ -67,7 +69,8 @@ def _strip(comparison: Comparison, result: Result) -> SeedStrip:
             for arm, score, own in zip(comparison.arms, scores, of_arm, strict=True)
         )
         at = 100 * (scores[0] - scores[1])
-        points.append(SeedPoint(at, f"seed {seed}: {at:+.2f} pt; {said}"))
+        marks = together([own.loc[seed, "marks"] for own in of_arm])
+        points.append(SeedPoint(at, f"seed {seed}: {at:+.2f} pt; {said}", marks))
     mean, low, high = (100 * value for value in (result.difference, result.ci_low, result.ci_high))
     return SeedStrip(comparison.label, tuple(points), mean, low, high)
 

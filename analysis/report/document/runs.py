@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from analysis.conclusions.fates import Ending, FateAtMargin
 from analysis.metrics import SCORE
 from analysis.parameters import ARM, CONDITION, FIXED, value_text
 from analysis.report.document.text_table import Cell, TextTable
+from analysis.report.figures.marks import Marks, marks_of
 from analysis.report.findings import Findings
 from analysis.report.formatting import mean_text
 
@@ -42,40 +44,59 @@ def run_table(findings: Findings) -> TextTable:
     return TextTable(headings, frozenset(_RUN_HEADINGS[:2]), rows)
 
 
+@dataclass(frozen=True)
+class _ShownRun:
+    """A run of a table, of a dataset, with its marks."""
+
+    dataset: str
+    run: pd.Series
+    marks: Marks
+
+
 def chosen_runs(findings: Findings) -> TextTable:
     """The run of each seed and arm that the tuned verdicts are read of, with its test score."""
-    found: dict[tuple[str, str], pd.Series] = {}
-    for comparison in findings.comparisons:
-        for _, run in comparison.tuned.runs.sort_values(["seed", ARM]).iterrows():
-            found.setdefault((comparison.label, str(run["key"])), run)
-    return _table_of_runs([(label, run) for (label, _), run in found.items()], scored=True)
+    return _table_of_runs(
+        [
+            one
+            for comparison in findings.comparisons
+            for one in _shown(comparison.label, comparison.tuned.runs.sort_values(["seed", ARM]), comparison.tried)
+        ],
+        scored=True,
+    )
 
 
 def diverged_runs(findings: Findings) -> TextTable:
     """The runs that diverged, the first `_MOST` of them."""
-    rows = [
-        (dataset, run)
-        for dataset, runs in findings.datasets.items()
-        for _, run in runs[runs["diverged"].astype(bool)].sort_values([ARM, "lr", "margin", "seed"]).iterrows()
-    ]
+    rows: list[_ShownRun] = []
+    for dataset, tried in findings.datasets.items():
+        diverged = tried[tried["diverged"].astype(bool)].sort_values([ARM, "lr", "margin", "seed"])
+        rows += _shown(dataset, diverged, tried)
     return _table_of_runs(rows[:_MOST])
 
 
-def _table_of_runs(rows: Sequence[tuple[str, pd.Series]], scored: bool = False) -> TextTable:
-    """Runs with their settings and their keys, each with its dataset."""
-    varied = [name for name in OPEN if len({run[name] for _, run in rows}) > 1]
+def _shown(dataset: str, runs: pd.DataFrame, tried: pd.DataFrame) -> list[_ShownRun]:
+    if runs.empty:
+        return []
+    of_run = zip(runs.iterrows(), marks_of(runs, tried), strict=True)
+    return [_ShownRun(dataset, run, marks) for (_, run), marks in of_run]
+
+
+def _table_of_runs(rows: Sequence[_ShownRun], scored: bool = False) -> TextTable:
+    """Runs with their settings and their keys."""
+    varied = [name for name in OPEN if len({one.run[name] for one in rows}) > 1]
     names = ("seed", ARM, "miner", "margin", "lr", *varied)
     cells: list[tuple[Cell, ...]] = [
         (
-            dataset,
-            *(value_text(run[name]) for name in names),
-            *((mean_text(run.get(SCORE.column, math.nan), SCORE.scale),) if scored else ()),
-            str(run["key"]),
+            one.dataset,
+            *(value_text(one.run[name]) for name in names),
+            *((mean_text(one.run.get(SCORE.column, math.nan), SCORE.scale),) if scored else ()),
+            str(one.run["key"]),
         )
-        for dataset, run in rows
+        for one in rows
     ]
     headings = ("dataset", *(_HEADINGS.get(name, name) for name in names), *((SCORE.title,) if scored else ()), "run")
-    return TextTable(headings, frozenset({"dataset", ARM, "miner", "run"}), cells)
+    words = frozenset({"dataset", ARM, "miner", "run"})
+    return TextTable(headings, words, cells, marks=[one.marks for one in rows])
 
 
 def fate_lines(findings: Findings) -> list[str]:

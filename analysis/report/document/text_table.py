@@ -41,6 +41,7 @@ class TextTable:
         answer: Heading of the verdict column, which HTML moves to the left, so that phones show it; None without one.
         prose: Heading of a column of sentences, which may break into lines; None if there is none.
         about: What all rows have in common, by the headings of `FACETS` that are no columns here.
+        marks: For each row the margin and the miner that it is of; none if it is empty.
     """
 
     headings: tuple[str, ...]
@@ -49,6 +50,7 @@ class TextTable:
     answer: str | None = None
     prose: str | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    marks: Sequence[Mapping[str, str]] = ()
 
     def facets(self, row: tuple[Cell, ...]) -> dict[str, str]:
         """What a row is about, by `FACETS`: what a page filters its rows by."""

@@ -13,6 +13,7 @@ from analysis.conclusions.seed_means import at_levels, levels_by_arm, seed_means
 from analysis.metrics import METRICS, SCORE, Metric, Scale
 from analysis.parameters import ARM
 from analysis.report.arms import pair_styles
+from analysis.report.figures.marks import add_columns, between
 from analysis.report.figures.style import FAINT, WIDTH, Drawing, NothingToDrawError, PlainLog, band, panels
 from analysis.report.formatting import seeds_text
 
@@ -41,7 +42,9 @@ def margins(metric: Metric, comparison: Comparison) -> Drawing | None:
             axes.grid(axis="y", color=FAINT, linewidth=0.6)
             if len(own):
                 band(axes, own, "margin", styles, legend=False)
-                _name_margins(axes, sorted(own["margin"]))
+                levels = sorted(own["margin"])
+                _name_margins(axes, levels)
+                add_columns(axes, arm, levels, between(levels, axes.get_xscale() == "log"))
         figure.suptitle(_capital(metric.title), x=0.02, y=0.985, ha="left", fontsize=9.5, fontweight="bold")
         row[0].set_ylabel(_UNITS[metric.scale])
         if metric.scale == "log":

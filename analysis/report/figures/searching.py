@@ -17,6 +17,7 @@ from analysis.comparison.levels import rounded
 from analysis.metrics import SELECTION
 from analysis.parameters import ARM
 from analysis.report.arms import ArmStyle
+from analysis.report.figures.marks import add_columns
 from analysis.report.figures.style import FAINT, INK, WIDTH, Drawing, NothingToDrawError, panel, panels
 from analysis.report.formatting import range_text, seeds_text
 
@@ -156,7 +157,17 @@ def _draw_map(axes: Axes, cells: pd.DataFrame, scale: Normalize) -> QuadMesh:
         if name == "margin" and any(len(one) + len(next_one) > 2 * _LONG for one, next_one in pairwise(labels)):
             axis.set_tick_params(rotation=40)
     axes.spines[:].set_visible(False)
+    levels = cells.drop_duplicates("margin").sort_values("margin")
+    middles = [float(rounded(margin, 2)) if low < high else margin for margin, low, high in _ends(levels)]
+    add_columns(
+        axes, str(cells[ARM].iloc[0]), middles, [(place, place + 1) for place in range(len(middles))], outlined=True
+    )
     return mesh
+
+
+def _ends(levels: pd.DataFrame) -> list[tuple[float, float, float]]:
+    """Margins, and from where to where each goes."""
+    return list(zip(levels["margin"], levels["margin_low"], levels["margin_high"], strict=True))
 
 
 def _ticks(cells: pd.DataFrame, name: str) -> tuple[list[float], list[str]]:

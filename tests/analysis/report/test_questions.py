@@ -81,8 +81,8 @@ def test_how_sure_is_that(opened: Opened) -> None:
 
 def test_at_which_margin(opened: Opened) -> None:
     opened.ask("At which margin?")
-    assert opened.page.locator("img[alt^='MAP@R by margin']").first.is_visible()
     assert opened.sees("Margins", "h2")
+    assert opened.sees("MAP@R by margin", "figure svg")
 
 
 def test_what_if_half_a_point_matters(opened: Opened) -> None:
