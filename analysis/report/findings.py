@@ -27,6 +27,7 @@ from analysis.conclusions.slices import SliceResult, slice_results
 from analysis.conclusions.verdict_table import RopeSensitivity, rope_sensitivity, verdict_results
 from analysis.metrics import METRICS, SCORE, Metric, score_of
 from analysis.parameters import ARM
+from analysis.report.addresses import RunAddresses
 from analysis.report.formatting import bounds_text, difference_text
 from analysis.store.loading import StoredStudy
 from analysis.store.stored_runs import UNKNOWN_DEVICE
@@ -56,6 +57,7 @@ class Findings:
         warnings: What a reader must know before trusting any of it.
         provenance: Where the runs came from, by kind.
         metrics: What verdicts are about, each with its region of practical equivalence.
+        shown_at: Where its runs are shown; None where that is not known.
     """
 
     study: str
@@ -75,6 +77,7 @@ class Findings:
     warnings: tuple[str, ...]
     provenance: dict[str, list[str]]
     metrics: tuple[Metric, ...] = METRICS
+    shown_at: RunAddresses | None = None
 
     @property
     def arms(self) -> list[str]:

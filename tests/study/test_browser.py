@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 import pandas as pd
@@ -30,12 +31,14 @@ class Opened:
         addresses: Those that the command printed, by title.
         verdicts: The verdict table, for MAP@R with each loss tuned, by dataset.
         curve: The training loss on digits by epoch, as the report draws it.
+        report: The report's page.
     """
 
     page: Any
     addresses: dict[str, str]
     verdicts: pd.DataFrame
     curve: pd.DataFrame
+    report: str
 
     def look(self, title: str, until: str) -> None:
         """Opens an address, waits until something is there, and keeps a picture."""
@@ -66,7 +69,8 @@ def opened(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open
         page.goto(server.address)
         page.wait_for_timeout(3000)
         addresses = {title: f"{server.address}/{place}" for title, place in printed.items()}
-        yield Opened(page, addresses, tuned, curve)
+        report = (storage / "s" / "report" / "report.html").read_text()
+        yield Opened(page, addresses, tuned, curve, report.replace("http://127.0.0.1:5000", server.address))
     finally:
         server.stop()
 
@@ -126,3 +130,12 @@ def test_the_studys_description_leads_to_the_same_views(opened: Opened) -> None:
     opened.page.get_by_text("Show more").click(timeout=PATIENCE)
     for title in opened.addresses:
         assert opened.page.get_by_role("link", name=title).count() == 1
+
+
+def test_a_run_in_the_report_leads_to_that_run_alone_in_mlflow(opened: Opened) -> None:
+    row = r'<tr[^>]*><td class="word">digits</td><td>0</td><td class="word">triplet</td>.*?<a href="([^"]+)">'
+    (address, *_) = re.findall(row, opened.report)
+    opened.page.goto("about:blank")
+    opened.page.goto(unescape(address))
+    opened.page.get_by_text("1 matching run").wait_for(timeout=PATIENCE)
+    assert opened.page.locator("[role=row] a", has_text=re.compile("^triplet .* seed 0 digits")).count() == 1

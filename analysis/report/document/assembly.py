@@ -21,7 +21,6 @@ from analysis.report.document.blocks import (
     Figures,
     Heading,
     Headlines,
-    Link,
     Paragraph,
     Question,
     Questions,
@@ -40,6 +39,7 @@ from analysis.report.document.tables import (
     slice_tables,
     verdict_rows,
 )
+from analysis.report.document.text_table import Link
 from analysis.report.document.wording import (
     answers,
     decay_lines,

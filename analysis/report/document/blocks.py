@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from analysis.report.arms import ArmStyle
-from analysis.report.document.text_table import Cell, TextTable
+from analysis.report.document.text_table import Cell, Link, TextTable
 from analysis.report.document.wording import Answer, Headline
 from analysis.report.figures.panels import Panel
 
@@ -18,14 +18,6 @@ class Heading:
 
     text: str
     level: int = 2
-
-
-@dataclass(frozen=True)
-class Link:
-    """Words that lead to an address, both the project's own."""
-
-    text: str
-    address: str
 
 
 @dataclass(frozen=True)
@@ -111,11 +103,13 @@ class SeedPoint:
         at: In points.
         said: What it is of, in words.
         marks: The margins and the miners of its runs.
+        runs: Their keys, in the order of the words, and where each is shown; empty where that is not known.
     """
 
     at: float
     said: str
     marks: Mapping[str, str] = field(default_factory=dict)
+    runs: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,6 +133,7 @@ class Seeds:
         rope: Half-width of the region that the report uses, in points.
         metric: Of which the differences are, as people read it.
         minus: What is subtracted from what, in words.
+        shown_at: Where its runs are shown; empty where that is not known.
     """
 
     strips: tuple[SeedStrip, ...]
@@ -146,6 +141,7 @@ class Seeds:
     rope: float
     metric: str
     minus: str
+    shown_at: str = ""
 
 
 @dataclass(frozen=True)

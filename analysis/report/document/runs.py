@@ -14,7 +14,8 @@ from analysis.comparison.settings import halves, longest_runs, settings_by_epoch
 from analysis.conclusions.fates import Ending, FateAtMargin
 from analysis.metrics import SCORE
 from analysis.parameters import ARM, CONDITION, FIXED, value_text
-from analysis.report.document.text_table import Cell, TextTable
+from analysis.report.addresses import RunAddresses
+from analysis.report.document.text_table import Cell, Link, TextTable
 from analysis.report.figures.marks import Marks, marks_of
 from analysis.report.findings import Findings
 from analysis.report.formatting import mean_text
@@ -61,6 +62,7 @@ def chosen_runs(findings: Findings) -> TextTable:
             for comparison in findings.comparisons
             for one in _shown(comparison.label, comparison.tuned.runs.sort_values(["seed", ARM]), comparison.tried)
         ],
+        findings.shown_at,
         scored=True,
     )
 
@@ -71,7 +73,7 @@ def diverged_runs(findings: Findings) -> TextTable:
     for dataset, tried in findings.datasets.items():
         diverged = tried[tried["diverged"].astype(bool)].sort_values([ARM, "lr", "margin", "seed"])
         rows += _shown(dataset, diverged, tried)
-    return _table_of_runs(rows[:_MOST])
+    return _table_of_runs(rows[:_MOST], findings.shown_at)
 
 
 def _shown(dataset: str, runs: pd.DataFrame, tried: pd.DataFrame) -> list[_ShownRun]:
@@ -81,7 +83,7 @@ def _shown(dataset: str, runs: pd.DataFrame, tried: pd.DataFrame) -> list[_Shown
     return [_ShownRun(dataset, run, marks) for (_, run), marks in of_run]
 
 
-def _table_of_runs(rows: Sequence[_ShownRun], scored: bool = False) -> TextTable:
+def _table_of_runs(rows: Sequence[_ShownRun], shown_at: RunAddresses | None = None, scored: bool = False) -> TextTable:
     """Runs with their settings and their keys."""
     varied = [name for name in OPEN if len({one.run[name] for one in rows}) > 1]
     names = ("seed", ARM, "miner", "margin", "lr", *varied)
@@ -90,7 +92,7 @@ def _table_of_runs(rows: Sequence[_ShownRun], scored: bool = False) -> TextTable
             one.dataset,
             *(value_text(one.run[name]) for name in names),
             *((mean_text(one.run.get(SCORE.column, math.nan), SCORE.scale),) if scored else ()),
-            str(one.run["key"]),
+            Link(str(one.run["key"]), shown_at.of(str(one.run["key"]))) if shown_at else str(one.run["key"]),
         )
         for one in rows
     ]

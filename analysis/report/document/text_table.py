@@ -25,7 +25,19 @@ class Badge:
         return self.text
 
 
-Cell = str | Badge
+@dataclass(frozen=True)
+class Link:
+    """Words that lead to an address."""
+
+    text: str
+    address: str
+
+    def __str__(self) -> str:
+        """Its words."""
+        return self.text
+
+
+Cell = str | Badge | Link
 FACETS = ("dataset", "metric", "estimand", "first", "second")  # headings
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,6 +14,7 @@ from markupsafe import Markup, escape
 
 from analysis.plain_text import lines_text
 from analysis.report.document.blocks import Document
+from analysis.report.document.text_table import Link
 from analysis.report.renderers.inline_svg import inline_svg
 
 OUTCOMES = ("supported", "contradicted", "depends on the margin", "equivalent", "undecided", "mixed", "insufficient")
@@ -54,7 +56,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"anchor": _anchor, "code": _code, "data": _data, "inline_svg": inline_svg, "kind": _kind}
-    environment.filters |= {"points": _points}
+    environment.filters |= {"points": _points, "runs": _runs}
     return environment
 
 
@@ -69,6 +71,11 @@ def _anchor(heading: str) -> str:
 
 def _points(share: float) -> str:
     return f"{100 * share:.4g}"
+
+
+def _runs(runs: Sequence[Link]) -> str:
+    """Keys and addresses of runs, as a script reads them."""
+    return json.dumps([[run.text, run.address] for run in runs])
 
 
 def _data(facets: Mapping[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from analysis.report.formatting import interval_text
 from tests.analysis.findings import found
 from tests.analysis.recorded import record_study
 from tests.analysis.studies import simulated_runs
-from tests.browser import keep_picture, opened_page
+from tests.browser import opened_page
 
 pytestmark = pytest.mark.browser
 
@@ -42,12 +42,10 @@ class Opened:
         self.page.goto("about:blank")
         self.page.goto(self.address)
         self.page.locator(".questions a", has_text=question).click()
-        self.page.wait_for_timeout(1000)  # it scrolls
-        keep_picture(self.page, f"report {question.strip('?')}")
 
     def sees(self, text: str, selector: str = "td") -> bool:
-        """Whether an element with this text is in sight."""
-        return bool(self.page.evaluate(IN_SIGHT, [selector, text]))
+        """Whether an element with this text comes in sight: the page scrolls for a moment."""
+        return bool(self.page.wait_for_function(IN_SIGHT, arg=[selector, text], timeout=20_000).json_value())
 
 
 @pytest.fixture(scope="module")

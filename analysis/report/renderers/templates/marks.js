@@ -48,7 +48,7 @@
       for (const target of [chip, ...places[key]])
         for (const [event, on] of [["pointerenter", true], ["pointerleave", false]])
           target.addEventListener(event, () => mark(key, on));
-      for (const place of places[key]) if (place.tagName !== "TR") place.addEventListener("click", () => keep(name, key));
+      for (const place of places[key]) if (place.closest("figure")) place.addEventListener("click", () => keep(name, key));
       box.append(chip);
     }
     if (members.length < 2) continue;

@@ -99,9 +99,24 @@
 
   // A dot says which runs it is, for fingers and keys too, where it has no tooltip.
   const picture = document.querySelector(".seeds"), said = document.querySelector(".said");
-  for (const dot of picture ? all("circle", picture) : [])
-    for (const kind of ["click", "focus", "pointerenter"])
-      dot.addEventListener(kind, () => { said.textContent = dot.querySelector("title").textContent; });
+  const say = dot => {
+    let rest = dot.querySelector("title").textContent;
+    said.replaceChildren();
+    for (const [key, address] of JSON.parse(dot.dataset.runs || "[]")) {
+      const link = document.createElement("a"), at = rest.indexOf(key);
+      link.href = address;
+      link.textContent = key;
+      said.append(rest.slice(0, at), link);
+      rest = rest.slice(at + key.length);
+    }
+    said.append(rest);
+  };
+  let clicked = null;
+  for (const dot of picture ? all("circle", picture) : []) {
+    dot.addEventListener("pointerenter", () => clicked || say(dot));
+    dot.addEventListener("focus", () => say(dot));
+    dot.addEventListener("click", () => { clicked = clicked === dot ? null : dot; say(dot); });
+  }
 
   // The region of practical equivalence: each verdict was computed for every width, and one of them is shown.
   const data = document.getElementById("region-verdicts"), box = document.querySelector(".regions");
