@@ -225,9 +225,11 @@ def _section_blocks(findings: Findings, results: Sequence[Result]) -> list[Block
         Paragraph(captions.verdicts_caption(results), "caption"),
         Table(verdict_rows(results)),
     ]
+    sweeps = [sweep for sweep in findings.regions if sweep.family == results[0].family and sweep.decides]
+    if results[0].estimand == TUNED:
+        blocks[1:1] = [regions(sweep, findings) for sweep in sweeps]
     if _is_headline(results):
-        if any(result.judged.outcome != "insufficient" for swept in findings.regions.results for result in swept):
-            blocks[1:1] = [regions(findings), seeds(findings)]
+        blocks[2:2] = [seeds(findings)] if sweeps else []
         blocks.append(Paragraph(captions.tested_data_caption(findings), "note"))
         blocks.append(Bullets(tuple(tuning_lines(findings)), "What tuning chose:"))
         chosen = chosen_runs(findings)

@@ -80,16 +80,18 @@ class RegionRow:
 
 @dataclass(frozen=True)
 class Regions:
-    """What a page shows where a reader sets the region of practical equivalence of a metric; other forms have none.
+    """What a page shows where a reader sets the region of practical equivalence of metrics; other forms have none.
 
     Attributes:
-        metric: As its tables name it.
+        name: Under which a page's address has the half-width.
+        metrics: As its tables name them.
         widths: The half-widths, as shares.
         own: The place of the one that the rest of the report uses.
-        rows: One for each verdict on the metric.
+        rows: One for each verdict on the metrics.
     """
 
-    metric: str
+    name: str
+    metrics: tuple[str, ...]
     widths: tuple[float, ...]
     own: int
     rows: tuple[RegionRow, ...]

@@ -8,7 +8,8 @@ import numpy as np
 
 from analysis.comparison.comparisons import Comparison
 from analysis.comparison.result import Result
-from analysis.metrics import SCORE, TUNED, title_of
+from analysis.conclusions.region_sweep import RegionSweep
+from analysis.metrics import SCORE, TUNED, score_of, title_of
 from analysis.parameters import ARM
 from analysis.report.addresses import RunAddresses
 from analysis.report.document.blocks import RegionRow, Regions, SeedPoint, Seeds, SeedStrip
@@ -23,12 +24,12 @@ _STEPS = (1.0, 2.0, 5.0, 10.0)
 _TICKS = 6  # at most so many steps between the ends of the axis
 
 
-def regions(findings: Findings) -> Regions:
-    """The verdicts on the primary metric, as `verdict_rows` would show them under each region."""
-    sweep = findings.regions
+def regions(sweep: RegionSweep, findings: Findings) -> Regions:
+    """The verdicts on the metrics of a family, as `verdict_rows` would show them under each region."""
     of_place = list(zip(*sweep.results, strict=True))
     rows = tuple(RegionRow(_about(results[0], findings), tuple(map(_cells, results))) for results in of_place)
-    return Regions(title_of(sweep.metric.name), sweep.widths, sweep.own, rows)
+    name = "rope" if sweep.family == SCORE.family else f"rope-{sweep.family}"
+    return Regions(name, tuple(title_of(metric.name) for metric in sweep.metrics), sweep.widths, sweep.own, rows)
 
 
 def _cells(result: Result) -> tuple[Cell, str]:
@@ -38,7 +39,8 @@ def _cells(result: Result) -> tuple[Cell, str]:
 def _about(result: Result, findings: Findings) -> dict[str, str]:
     section = [one for one in findings.results if (one.estimand, one.family) == (result.estimand, result.family)]
     arms = {} if sole_pair(section) else {"first": result.first, "second": result.second}
-    return {"dataset": str(result.dataset), "estimand": str(result.estimand), **arms}
+    about = {"dataset": str(result.dataset), "metric": title_of(result.metric), "estimand": str(result.estimand)}
+    return {**about, **arms}
 
 
 def seeds(findings: Findings) -> Seeds:
@@ -51,7 +53,7 @@ def seeds(findings: Findings) -> Seeds:
     ]
     shown_at = findings.shown_at
     strips = tuple(_strip(of_arms[str(result.dataset), result.arms], result, shown_at) for result in tuned)
-    rope = 100 * findings.regions.metric.rope
+    rope = 100 * score_of(findings.metrics).rope
     values = [value for one in strips for value in (one.low, one.high, *(point.at for point in one.points))]
     ticks = _ticks(min([-2 * rope, *values]), max([2 * rope, *values]))
     return Seeds(strips, ticks, rope, SCORE.title, minus_text(findings), shown_at.base if shown_at else "")

@@ -118,57 +118,55 @@
     dot.addEventListener("click", () => { clicked = clicked === dot ? null : dot; say(dot); });
   }
 
-  // The region of practical equivalence: each verdict was computed for every width, and one of them is shown.
-  const data = document.getElementById("region-verdicts"), box = document.querySelector(".regions");
-  if (!data || !box) return;
-  const sweep = JSON.parse(data.textContent);
-  if (!sweep.rows.length) return;
-  const slider = box.querySelector("input"), shown = box.querySelector("output");
-  const targets = told.filter(row => row.dataset.metric === sweep.metric && row.querySelector("td.answer"));
-  const places = targets.map(row =>
-    sweep.rows.find(one => Object.entries(one.about).every(([kind, value]) => row.dataset[kind] === value)));
-  const show = place => {
-    slider.value = place;
-    shown.textContent = "\u00b1" + parseFloat((100 * sweep.widths[place]).toFixed(4)) + " pt";
-    if (picture) {
-      const [low, high, left, width] = ["low", "high", "left", "width"].map(name => Number(picture.dataset[name]));
-      const [from, to] = [-1, 1].map(side => Math.min(high, Math.max(low, side * 100 * sweep.widths[place])));
-      const band = picture.querySelector(".region");
-      band.setAttribute("x", left + (from - low) / (high - low) * width);
-      band.setAttribute("width", (to - from) / (high - low) * width);
-    }
-    targets.forEach((row, at) => {
-      if (!places[at]) return;
-      const [text, kind, p] = places[at].verdicts[place];
-      const badge = document.createElement("span");
-      badge.className = "badge " + kind;
-      badge.textContent = text;
-      row.querySelector("td.answer").replaceChildren(badge);
-      const decides = row.querySelector("td.decides");
-      if (decides) decides.textContent = p;
-      row.classList.toggle("moved", text !== places[at].verdicts[sweep.own][0]);
+  // The regions of practical equivalence: each verdict was computed for every width, and one of them is shown.
+  for (const box of all(".regions")) {
+    const name = box.dataset.name, sweep = JSON.parse(document.getElementById(name + "-verdicts").textContent);
+    if (!sweep.rows.length) continue;
+    const slider = box.querySelector("input"), shown = box.querySelector("output"), below = name === "rope" && picture;
+    const of = row => sweep.rows.find(one => Object.entries(one.about).every(([kind, value]) => row.dataset[kind] === value));
+    const targets = told.filter(row => row.querySelector("td.answer") && of(row)), places = targets.map(of);
+    const show = place => {
+      slider.value = place;
+      shown.textContent = "\u00b1" + parseFloat((100 * sweep.widths[place]).toFixed(4)) + " pt";
+      if (below) {
+        const [low, high, left, width] = ["low", "high", "left", "width"].map(kind => Number(picture.dataset[kind]));
+        const [from, to] = [-1, 1].map(side => Math.min(high, Math.max(low, side * 100 * sweep.widths[place])));
+        const band = picture.querySelector(".region");
+        band.setAttribute("x", left + (from - low) / (high - low) * width);
+        band.setAttribute("width", (to - from) / (high - low) * width);
+      }
+      targets.forEach((row, at) => {
+        const [text, kind, p] = places[at].verdicts[place];
+        const badge = document.createElement("span");
+        badge.className = "badge " + kind;
+        badge.textContent = text;
+        row.querySelector("td.answer").replaceChildren(badge);
+        const decides = row.querySelector("td.decides");
+        if (decides) decides.textContent = p;
+        row.classList.toggle("moved", text !== places[at].verdicts[sweep.own][0]);
+      });
+    };
+    const nearest = width => sweep.widths.reduce(
+      (best, one, place) => Math.abs(one - width) < Math.abs(sweep.widths[best] - width) ? place : best, 0);
+    const follow = () => {
+      const [asked, width] = location.hash.slice(1).split("=");
+      if (asked !== name || !/^[\d.]+$/.test(width)) return;
+      show(nearest(Number(width)));
+      box.scrollIntoView();
+    };
+    slider.addEventListener("input", () => show(Number(slider.value)));
+    slider.addEventListener("change", () => history.replaceState(null, "", `#${name}=${sweep.widths[slider.value]}`));
+    box.querySelector("button").addEventListener("click", () => {
+      show(sweep.own);
+      history.replaceState(null, "", location.pathname);
     });
-  };
-  const nearest = width => sweep.widths.reduce(
-    (best, one, place) => Math.abs(one - width) < Math.abs(sweep.widths[best] - width) ? place : best, 0);
-  const follow = () => {
-    const asked = location.hash.match(/^#rope=([\d.]+)$/);
-    if (!asked) return;
-    show(nearest(Number(asked[1])));
-    box.scrollIntoView();
-  };
-  slider.addEventListener("input", () => show(Number(slider.value)));
-  slider.addEventListener("change", () => history.replaceState(null, "", "#rope=" + sweep.widths[slider.value]));
-  box.querySelector("button").addEventListener("click", () => {
-    show(sweep.own);
-    history.replaceState(null, "", location.pathname);
-  });
-  box.addEventListener("submit", event => event.preventDefault());
-  window.addEventListener("hashchange", follow);
-  box.hidden = false;
-  for (const link of all("a[data-rope]")) {
-    link.hash = "rope=" + link.dataset.rope;
-    link.addEventListener("click", () => setTimeout(follow));
+    box.addEventListener("submit", event => event.preventDefault());
+    window.addEventListener("hashchange", follow);
+    box.hidden = false;
+    for (const link of all(`a[data-${name}]`)) {
+      link.hash = name + "=" + link.dataset[name];
+      link.addEventListener("click", () => setTimeout(follow));
+    }
+    follow();
   }
-  follow();
 })();
