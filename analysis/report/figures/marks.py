@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pandas as pd
@@ -42,22 +43,35 @@ def together(parts: Sequence[Marks]) -> Marks:
     return {kind: _BAR.join(dict.fromkeys(part[kind] for part in parts)) for kind in ("margin", "miner")}
 
 
-def add_columns(
-    axes: Axes, arm: str, margins: Sequence[float], ends: Sequence[tuple[float, float]], outlined: bool = False
-) -> None:
-    """Unseen columns over an axis, one for each margin, which a page shows when it is marked.
+@dataclass(frozen=True)
+class Column:
+    """What a figure shows at one margin.
+
+    Attributes:
+        margin: Which one.
+        ends: From where to where it goes on the x axis.
+        said: What stands there, in words and numbers without a bar.
+    """
+
+    margin: float
+    ends: tuple[float, float]
+    said: str
+
+
+def add_columns(axes: Axes, arm: str, columns: Sequence[Column], outlined: bool = False) -> None:
+    """Unseen columns over an axis, which say what stands there, and which a page shows when their margin is marked.
 
     Args:
         axes: Whose x axis has the margins.
         arm: Of the margins.
-        margins: Each of them.
-        ends: From where to where each goes on the axis.
-        outlined: Whether only their outline is to be seen then, because colours below them mean something.
+        columns: One a margin.
+        outlined: Whether only their outlines are to be seen then, because colours below them mean something.
     """
     limits = axes.get_xlim()
-    for margin, (low, high) in zip(margins, ends, strict=True):
-        name = f"{_OUTLINE if outlined else _SPAN}{margin_mark(arm, margin)}"
-        axes.axvspan(low, high, facecolor="none", edgecolor="none", linewidth=0, zorder=0.5, gid=name)
+    for column in columns:
+        name = f"{_OUTLINE if outlined else _SPAN}{margin_mark(arm, column.margin)}{_BAR}{column.said}"
+        below = 2.5 if outlined else 0.5  # letters, or lines and bands
+        axes.axvspan(*column.ends, facecolor="none", edgecolor="none", linewidth=0, zorder=below, gid=name)
     axes.set_xlim(limits)
 
 
@@ -77,13 +91,15 @@ def between(margins: Sequence[float], logarithmic: bool) -> list[tuple[float, fl
 
 
 def with_marks(svg: str) -> str:
-    """An SVG whose groups say what they are of in attributes, and have no other names, for a page with many of them."""
-    return re.sub(r"""<g id=("[^"]*"|'[^']*')""", _marked, svg)
+    """An SVG whose groups say what they are of, and have no names, for a page with many of them."""
+    return re.sub(r"""<g id=("[^"]*"|'[^']*')>?""", _marked, svg)
 
 
 def _marked(group: re.Match[str]) -> str:
-    name = html.unescape(group[1][1:-1])
+    name, end = html.unescape(group[1][1:-1]), ">" * group[0].endswith(">")
     for begins, kind in ((_SPAN, ""), (_OUTLINE, ' class="outline"')):
         if name.startswith(begins):
-            return f'<g{kind} data-margin="{html.escape(name.removeprefix(begins))}"'
-    return "<g"
+            mark, _, said = name.removeprefix(begins).rpartition(_BAR)
+            title = f"<title>{html.escape(said)}</title>" if end else ""
+            return f'<g{kind} data-margin="{html.escape(mark)}"{end}{title}'
+    return f"<g{end}"

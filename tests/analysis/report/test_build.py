@@ -73,7 +73,7 @@ def test_the_html_report_is_one_file_that_needs_no_network(storage: Path) -> Non
     assert set(re.findall(r'(?:src|href)="(?!data:|#)([^"]*)', text)) == {"https://arxiv.org/abs/2510.02161"}
     for link in re.findall(r'<a href="#([^"]*)', text):
         assert re.search(rf'<(?:h2|details) id="{link}">', text)
-    assert "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-" in text
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" in text
     assert len(re.findall(r'<figure.*?<svg width="\d+" viewBox="[^"]+" role="img"', text, re.DOTALL)) > 20
     assert (
         text.count("<figure") == text.count("</figure>") == len(re.findall(r'<div class="scroll"><svg width="\d', text))

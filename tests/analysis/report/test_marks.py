@@ -28,18 +28,24 @@ MARKED = "one => one.classList.contains('marked')"
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report on two datasets with two miners and two margins."""
+    """A report on two datasets with two miners and two margins, and two learning rates of the first miner."""
     storage = tmp_path_factory.mktemp("results")
-    record_study(storage, "s", simulated_runs(np.random.default_rng(2), seeds=9, datasets=("a", "b")))
+    runs = simulated_runs(np.random.default_rng(2), seeds=9, datasets=("a", "b"))
+    fast = runs[runs["miner"] == "all"].assign(lr=0.01, key="fast-" + runs["key"])
+    record_study(storage, "s", pd.concat([runs, fast], ignore_index=True))
     build_report("s", storage)
     return storage / "s" / "report" / "report.html"
 
 
 @pytest.fixture
 def page(report: Path) -> Iterator[Any]:
+    complaints: list[str] = []
     with opened_page(height=1200) as page:
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"file://{report}")
         yield page
+    assert complaints == []
 
 
 def marked(page: Any, selector: str) -> list[bool]:
@@ -56,6 +62,8 @@ def test_each_margin_has_a_column_in_each_figure_of_the_margins_and_a_row_for_ea
     for figure in figures:
         named = [f"{arm} {margin}" for arm in ("contrastive", "triplet") for margin in ("0.2", "1")]
         assert sorted(re.findall(r'<g data-margin="([^"]+)"', figure)) == named
+    maps = re.findall(r'<svg[^>]*aria-label="Mean validation MAP@R by margin.*?</svg>', text, re.DOTALL)
+    assert [len(re.findall('<g class="outline" data-margin="', one)) for one in maps] == [4, 4]
     rows = re.findall(r'<tr[^>]* data-margin="(\w+) ([^"]+)" data-miner="(\w+)"><td.*?</tr>', text)
     assert len(rows) == 2 * 2 * 9
     assert 'data-miner="hard"><td class="word">a</td>' in text  # the parts of the grid
@@ -74,6 +82,18 @@ def test_the_marks_of_runs_are_those_of_the_figure_of_their_margins(search: str)
     svg = with_marks(as_svg(drawing.figure, "s"))
     assert {unescape(name) for name in re.findall(r'data-margin="([^"]+)"', svg)} == columns
     assert "<g id=" not in svg
+
+
+def test_a_column_says_the_mean_there_with_its_interval_and_its_seeds() -> None:
+    (comparison,) = comparisons(simulated_runs(np.random.default_rng(0), seeds=5))
+    drawing = margins(SCORE, comparison)
+    assert drawing is not None
+    said = re.findall(r"<g data-margin=[^>]*><title>([^<]*)</title>", with_marks(as_svg(drawing.figure, "s")))
+    assert said == [
+        f"margin {row['margin']:g}: {row['mean']:.2%} [{row['low']:.2%}, {row['high']:.2%}], 5 seeds"
+        for arm in comparison.arms
+        for row in drawing.data[drawing.data["loss"] == arm].to_dict("records")
+    ]
 
 
 def test_columns_meet_half_way_and_leave_a_figure_as_it_is() -> None:
