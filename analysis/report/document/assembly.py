@@ -112,7 +112,7 @@ def _questions(findings: Findings, blocks: Sequence[Block]) -> Questions:
         ("What if half a point matters?", (_SENSITIVITY,), half_a_point),
         ("Is it so on every dataset?", (_OVERALL,), None),
         ("Is it so without tuning?", (_title("primary", _DEFAULT),), None),
-        ("What do the losses do to the embeddings?", (_title("mechanism", _TUNED),), None),
+        ("What do the losses do?", (_title("mechanism", _TUNED),), None),
         (f"Is {findings.claimant} right?", (_claims_title(findings),), None),
         ("Which runs diverged?", (_DIVERGED, _RUNS), None),
         ("Which runs is it from?", (_CHOSEN,), None),

@@ -108,8 +108,8 @@ def test_is_it_so_without_tuning(opened: Opened) -> None:
     assert opened.sees(row_of(opened.findings, "map_at_r", "default setting"), about)
 
 
-def test_what_do_the_losses_do_to_the_embeddings(opened: Opened) -> None:
-    opened.ask("What do the losses do to the embeddings?")
+def test_what_do_the_losses_do(opened: Opened) -> None:
+    opened.ask("What do the losses do?")
     about = 'tr[data-metric="intra-class variance"][data-estimand=tuned] td'
     assert opened.sees(row_of(opened.findings, "intra_variance", "tuned"), about)
 
