@@ -1,6 +1,6 @@
 # make demo: installs and runs the demo study. make test: installs and passes the checks.
 # make faults: kills real processes for some minutes. make simulations: judges thousands of fabricated studies.
-# make browser: reads MLflow's pages in a headless Chromium (Debian's `chromium`); pictures go to build/screenshots.
+# make browser: reads MLflow's pages and the report in a headless Chromium (Debian's `chromium`); pictures go to build/screenshots.
 # make bench: times the demo's search against plain Ray Tune, half an hour on two idle cores; writes build/time_to_verdict.md.
 # An existing .venv is reused; PYTHON chooses the interpreter that makes a new one.
 PYTHON ?= python3

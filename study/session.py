@@ -33,7 +33,7 @@ from study.planning.estimate import Estimate, estimate
 from study.planning.packing import PACKS_PER_GPU
 from study.planning.ranges import range_warnings
 from study.planning.wording import length_warnings, plan_lines, power_warnings
-from study.recording.browsing.addresses import browse_text
+from study.recording.browsing.addresses import browse_text, run_addresses
 from study.recording.browsing.browse import write_browsing, write_watching
 from study.recording.browsing.views import View
 from study.recording.mlflow_connection import connect_mlflow, is_new_database, sync_hint
@@ -137,7 +137,7 @@ def _run_session(config: StudyConfig, started: float, raise_if_taken_over: Calla
             failures = train(training, keeper)
         searches.write()
         raise_if_taken_over()
-        report = background.submit(_build_report, config)
+        report = background.submit(_build_report, config, opening)
     sink = None
     try:
         sink = recorder.close()
@@ -214,10 +214,12 @@ def _backbone_runner(gpus_per_pack: float) -> BackboneRunner:
     return partial(run_on_cluster, gpus=gpus_per_pack)
 
 
-def _build_report(config: StudyConfig) -> tuple[str, Study]:
-    """What a terminal shows of the report, and what it says."""
+def _build_report(config: StudyConfig, opening: Future[TrackingSink] | None = None) -> tuple[str, Study]:
+    """What a terminal shows of the report, and what it says; the report links to MLflow, if that could be opened."""
+    sink = None if opening is None or opening.exception() else opening.result()
+    shown_at = run_addresses(config.mlflow_uri, sink.experiment) if sink else None
     with storage_errors(config.storage, unchanged=(StudyNotFoundError, ValueError)):
-        study = understand(config.name, config.storage, rope=config.rope)
+        study = understand(config.name, config.storage, rope=config.rope, shown_at=shown_at)
         return report_on(study, config.storage), study
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.conclusions.claims_file import read_claims
+from analysis.masking import hidden
 from analysis.metrics import SCORE, metrics_with
+from analysis.report.addresses import RunAddresses
 from analysis.report.arms import arm_styles
 from analysis.report.document.assembly import summary
 from analysis.report.figures.curves import DYNAMICS, VARIANCES, epoch_curves
@@ -22,7 +24,7 @@ from analysis.report.renderers.terminal import terminal
 from analysis.searching.importance import importances_of
 from analysis.searching.margin_rate import landscape_of
 from analysis.store.files import Folder
-from analysis.store.loading import read_study
+from analysis.store.loading import experiment_of, read_study
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,11 @@ def build_report(
         OSError: If the report cannot be written.
         ValueError: If `rope` names what is no metric, or a region is not possible.
     """
-    return report_on(understand(study, storage, tracking_uri, claims_file, rope), storage)
+    understood = understand(study, storage, tracking_uri, claims_file, rope)
+    if tracking_uri is not None and tracking_uri.startswith(("http://", "https://")):
+        shown_at = RunAddresses(hidden(tracking_uri), experiment_of(study, tracking_uri))
+        understood = replace(understood, findings=replace(understood.findings, shown_at=shown_at))
+    return report_on(understood, storage)
 
 
 def understand(
@@ -69,12 +75,22 @@ def understand(
     tracking_uri: str | None = None,
     claims_file: Path | None = None,
     rope: Mapping[str, float] | None = None,
+    shown_at: RunAddresses | None = None,
 ) -> Study:
-    """Reads a study and finds out what follows from it. The arguments and errors are those of `build_report`."""
+    """Reads a study and finds out what follows from it. The other arguments and the errors are those of `build_report`.
+
+    Args:
+        study: Its name.
+        storage: As for `build_report`.
+        tracking_uri: Likewise.
+        claims_file: Likewise.
+        rope: Likewise.
+        shown_at: Where its runs are shown, which the report links to; None where that is not known.
+    """
     metrics = metrics_with(rope)
     own = (read_claims(claims_file), claims_file.name) if claims_file else ()
     stored = read_study(study, storage, tracking_uri, points_of=(*DYNAMICS, *VARIANCES, SCORE.column), sketches=True)
-    findings = find_out(study, stored, metrics, *own)
+    findings = replace(find_out(study, stored, metrics, *own), shown_at=shown_at)
     return Study(findings, epoch_curves(findings.comparisons, stored.points))
 
 

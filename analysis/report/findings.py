@@ -22,11 +22,12 @@ from analysis.conclusions.claims_file import Claim, check_claims, read_claims
 from analysis.conclusions.effort import Effort, efforts
 from analysis.conclusions.fates import Fate, fates
 from analysis.conclusions.overall import OverallResult, overall_results
-from analysis.conclusions.region_sweep import RegionSweep, region_sweep
+from analysis.conclusions.region_sweep import RegionSweep, region_sweeps
 from analysis.conclusions.slices import SliceResult, slice_results
 from analysis.conclusions.verdict_table import RopeSensitivity, rope_sensitivity, verdict_results
-from analysis.metrics import METRICS, SCORE, Metric, score_of
+from analysis.metrics import METRICS, SCORE, Metric
 from analysis.parameters import ARM
+from analysis.report.addresses import RunAddresses
 from analysis.report.formatting import bounds_text, difference_text
 from analysis.store.loading import StoredStudy
 from analysis.store.stored_runs import UNKNOWN_DEVICE
@@ -49,13 +50,14 @@ class Findings:
         claims: What it says of claims.
         slices: The rows of `slice_verdicts`.
         efforts: From how many settings on which arm is better.
-        regions: Verdicts on `SCORE` under every width of its region of practical equivalence.
+        regions: Verdicts on test scores under every width of their region of practical equivalence, by family.
         sensitivity: Verdicts under other regions of practical equivalence.
         claimant: Who makes the claims, in words.
         fates: How many runs collapsed, or were satisfied.
         warnings: What a reader must know before trusting any of it.
         provenance: Where the runs came from, by kind.
         metrics: What verdicts are about, each with its region of practical equivalence.
+        shown_at: Where its runs are shown; None where that is not known.
     """
 
     study: str
@@ -68,13 +70,14 @@ class Findings:
     claims: tuple[JudgedClaim, ...]
     slices: tuple[SliceResult, ...]
     efforts: tuple[Effort, ...]
-    regions: RegionSweep
+    regions: tuple[RegionSweep, ...]
     sensitivity: tuple[RopeSensitivity, ...]
     claimant: str
     fates: tuple[Fate, ...]
     warnings: tuple[str, ...]
     provenance: dict[str, list[str]]
     metrics: tuple[Metric, ...] = METRICS
+    shown_at: RunAddresses | None = None
 
     @property
     def arms(self) -> list[str]:
@@ -124,7 +127,7 @@ def find_out(
         claims=tuple(judge_claims(compared, results, read_claims() if stated is None else stated)),
         slices=tuple(slice_results(compared)),
         efforts=tuple(efforts(compared, results)),
-        regions=region_sweep(compared, results, score_of(metrics)),
+        regions=tuple(region_sweeps(compared, results, metrics)),
         sensitivity=tuple(rope_sensitivity(compared)),
         claimant=claimant,
         fates=tuple(fates(datasets)),

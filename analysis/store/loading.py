@@ -190,6 +190,18 @@ def _from_mlflow(name: str, tracking_uri: str) -> list[StoredRun]:
     ]
 
 
+def experiment_of(name: str, tracking_uri: str) -> str:
+    """The id of a study's experiment in MLflow.
+
+    Raises:
+        StudyNotFoundError: If MLflow does not answer, or has none.
+    """
+    try:
+        return str(open_client(tracking_uri).get_experiment_by_name(name).experiment_id)
+    except Exception as error:  # stores raise many kinds; the address is at fault
+        raise StudyNotFoundError(f"MLflow at {hidden(tracking_uri)} does not answer: {reason(error)}") from error
+
+
 def _finished_runs(name: str, tracking_uri: str) -> list[Any]:
     client = open_client(tracking_uri)
     experiment = client.get_experiment_by_name(name)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,15 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
+from tests.browser import keep_picture, opened_page
 from tests.study.processes import Server, Session, free_port, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SCREENSHOTS = Path("build") / "screenshots"  # kept by CI
 SMALL = ["--datasets", "digits", "synthetic", "--miners", "all", "--margins", "0.5", "4"]
 PATIENCE = 60_000  # milliseconds until a page shows something, on a busy machine
 
 FIRST_CHART = """() => document.querySelector('.js-plotly-plot').data.map(
     line => ({name: line.name, metric: line.metricKey, last: line.y[line.y.length - 1]}))"""
-
-
-def missing(what: str) -> None:
-    """Skips, except on CI, which must have what these tests need."""
-    if os.environ.get("CI"):
-        pytest.fail(f"CI has no {what}")
-    pytest.skip(f"no {what}")
 
 
 @dataclass(frozen=True)
@@ -43,12 +34,14 @@ class Opened:
         addresses: Those that the command printed, by title.
         verdicts: The verdict table, for MAP@R with each loss tuned, by dataset.
         curve: The training loss on digits by epoch, as the report draws it.
+        report: The report's page.
     """
 
     page: Any
     addresses: dict[str, str]
     verdicts: pd.DataFrame
     curve: pd.DataFrame
+    report: str
 
     def look(self, title: str, until: str) -> None:
         """Opens an address, waits until something is there, and keeps a picture."""
@@ -61,24 +54,13 @@ def look(page: Any, title: str, address: str, until: str) -> None:
     page.goto(address)
     page.wait_for_selector(until, state="attached", timeout=PATIENCE)
     page.wait_for_timeout(2000)
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{title.lower().replace(' ', '-')}.png")
+    keep_picture(page, title)
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:
-    browser = next((path for path in map(shutil.which, BROWSERS) if path), None)
-    if browser is None:
-        missing(f"browser ({' or '.join(BROWSERS)})")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing("playwright")
-    with sync_playwright() as driver:
-        # Root, as on CI, has no sandbox; the pages are this machine's own.
-        chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        yield chromium.new_page(viewport={"width": 1400, "height": 900})
-        chromium.close()
+    with opened_page(1400) as page:
+        yield page
 
 
 @contextmanager
@@ -108,7 +90,8 @@ def opened(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open
     curve = pd.read_csv(storage / "s" / "report" / "figures" / "train-loss-digits.csv")
     with served(storage, page) as server:
         addresses = {title: f"{server.address}/{place}" for title, place in printed(output).items()}
-        yield Opened(page, addresses, tuned, curve)
+        report = (storage / "s" / "report" / "report.html").read_text()
+        yield Opened(page, addresses, tuned, curve, report.replace("http://127.0.0.1:5000", server.address))
 
 
 def test_which_loss_is_better_opens_on_the_verdicts(opened: Opened) -> None:
@@ -190,3 +173,12 @@ def test_runs_in_training_are_seen_with_their_curves(
                 assert line["last"] in [point.value for point in points if point.step > 0]
     finally:
         session.kill()
+
+
+def test_a_run_in_the_report_leads_to_that_run_alone_in_mlflow(opened: Opened) -> None:
+    row = r'<tr[^>]*><td class="word">digits</td><td>0</td><td class="word">triplet</td>.*?<a href="([^"]+)">'
+    (address, *_) = re.findall(row, opened.report)
+    opened.page.goto("about:blank")
+    opened.page.goto(unescape(address))
+    opened.page.get_by_text("1 matching run").wait_for(timeout=PATIENCE)
+    assert opened.page.locator("[role=row] a", has_text=re.compile("^triplet .* seed 0 digits")).count() == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from analysis.comparison.pairing import DEFAULT_SETTING
@@ -21,13 +21,14 @@ from analysis.report.document.blocks import (
     Figures,
     Heading,
     Headlines,
-    Link,
     Paragraph,
+    Question,
+    Questions,
     Table,
 )
 from analysis.report.document.leads import LEAD, effort_lines
 from analysis.report.document.regions import regions, seeds
-from analysis.report.document.runs import fate_lines, fate_texts, fixed_lines, run_table
+from analysis.report.document.runs import chosen_runs, diverged_runs, fate_lines, fate_texts, fixed_lines, run_table
 from analysis.report.document.searching import absent_text, method_text, search_lines
 from analysis.report.document.tables import (
     P_DECIDES,
@@ -38,6 +39,7 @@ from analysis.report.document.tables import (
     slice_tables,
     verdict_rows,
 )
+from analysis.report.document.text_table import Link
 from analysis.report.document.wording import (
     answers,
     decay_lines,
@@ -55,11 +57,15 @@ FAMILIES: dict[Family, str] = {
 }
 _PAPER = Link("The paper: arXiv 2510.02161", PAPER_ADDRESS)
 _DEFAULT = f"default setting ({DEFAULT_SETTING})"
+_TUNED = "each loss tuned"
+_TO_DO, _OVERALL, _MARGINS, _RUNS = "What to do", "Over all datasets", "Margins", "Runs"
+_SENSITIVITY = "Tuned verdicts with other regions of practical equivalence"
+_CHOSEN, _DIVERGED = "The runs that each seed chose", "The runs that diverged"
 # In the order of a report. A summary has those that answer a question of their own.
 _SECTIONS: tuple[tuple[Estimand, Family, str, bool], ...] = (
-    (TUNED, "primary", "each loss tuned", True),
-    (TUNED, "secondary", "each loss tuned", True),
-    (TUNED, "mechanism", "each loss tuned", True),
+    (TUNED, "primary", _TUNED, True),
+    (TUNED, "secondary", _TUNED, True),
+    (TUNED, "mechanism", _TUNED, True),
     (GRID_AVERAGE, "mechanism", "grid average, at these margins", True),
     (GRID_AVERAGE, "primary", "grid average", False),
     (GRID_AVERAGE, "secondary", "grid average", False),
@@ -77,25 +83,63 @@ def report(findings: Findings, panels: Sequence[Panel] = (), unavailable: Sequen
         panels: What it shows, those of one section together.
         unavailable: Why some panels are not there.
     """
-    return _document(
-        findings,
-        [
-            *_advice_blocks(findings),
-            *(Paragraph(warning, "warning") for warning in findings.warnings),
-            Heading(f"What {findings.claimant} claims, and what this study says"),
-            Paragraph(captions.claims_caption(findings), "caption", _source(findings)),
-            Claims(tuple(answers(findings)), findings.claimant),
-            Heading("Every claim on every dataset, beside the figure reported", 3),
-            Table(claim_rows(findings.claims)),
-            *_verdict_blocks(findings),
-            Paragraph(units_text(findings), "note"),
-            *(Paragraph(text, "note") for text in (absent_text(findings),) if text),
-            *_figure_blocks(findings, panels),
-            *(Paragraph(line, "note") for line in unavailable),
-            *_further_blocks(findings),
-            *_closing_blocks(findings),
-        ],
+    blocks = [
+        *_advice_blocks(findings),
+        *(Paragraph(warning, "warning") for warning in findings.warnings),
+        Heading(_claims_title(findings)),
+        Paragraph(captions.claims_caption(findings), "caption", _source(findings)),
+        Claims(tuple(answers(findings)), findings.claimant),
+        Heading("Every claim on every dataset, beside the figure reported", 3),
+        Table(claim_rows(findings.claims)),
+        *_verdict_blocks(findings),
+        Paragraph(units_text(findings), "note"),
+        *(Paragraph(text, "note") for text in (absent_text(findings),) if text),
+        *_figure_blocks(findings, panels),
+        *(Paragraph(line, "note") for line in unavailable),
+        *_further_blocks(findings),
+        *_closing_blocks(findings),
+    ]
+    return _document(findings, [_questions(findings, blocks), *blocks])
+
+
+def _questions(findings: Findings, blocks: Sequence[Block]) -> Questions:
+    """What readers ask of a report, each with the first place that answers; without those that it cannot answer."""
+    half_a_point = 0.005
+    asked: tuple[tuple[str, tuple[str, ...], float | None], ...] = (
+        ("Which loss for my data?", (_TO_DO,), None),
+        ("How sure is that?", (_title("primary", _TUNED),), None),
+        ("At which margin?", (_MARGINS, _CHOSEN), None),
+        ("What if half a point matters?", (_SENSITIVITY,), half_a_point),
+        ("Is it so on every dataset?", (_OVERALL,), None),
+        ("Is it so without tuning?", (_title("primary", _DEFAULT),), None),
+        ("What do the losses do?", (_title("mechanism", _TUNED),), None),
+        (f"Is {findings.claimant} right?", (_claims_title(findings),), None),
+        ("Which runs diverged?", (_DIVERGED, _RUNS), None),
+        ("Which runs is it from?", (_CHOSEN,), None),
     )
+    known = set(_places(blocks))
+    found = ((text, next((place for place in places if place in known), None), rope) for text, places, rope in asked)
+    return Questions(tuple(Question(text, place, rope) for text, place, rope in found if place is not None))
+
+
+def _places(blocks: Sequence[Block]) -> Iterator[str]:
+    """Where links may lead."""
+    for block in blocks:
+        if isinstance(block, Heading):
+            yield block.text
+        elif isinstance(block, Details):
+            if block.is_place:
+                yield block.summary
+            yield from _places(block.blocks)
+
+
+def _claims_title(findings: Findings) -> str:
+    return f"What {findings.claimant} claims, and what this study says"
+
+
+def _title(family: Family, how: str) -> str:
+    """Of a part of the verdict table."""
+    return f"{FAMILIES[family]}, {how}"
 
 
 def summary(findings: Findings) -> Document:
@@ -139,7 +183,7 @@ def answer_blocks(findings: Findings) -> list[Block]:
 
 def _advice_blocks(findings: Findings) -> list[Block]:
     """What to do on each dataset, and what that gains."""
-    blocks: list[Block] = [Heading("What to do"), Headlines(tuple(headlines(findings)))]
+    blocks: list[Block] = [Heading(_TO_DO), Headlines(tuple(headlines(findings)))]
     gains = gain_rows(findings)
     if gains.rows:
         blocks += [Table(gains), Paragraph(gains_text(findings), "caption")]
@@ -158,7 +202,7 @@ def _sections(findings: Findings) -> list[tuple[str, list[Result], bool]]:
     for estimand, family, how, answering in _SECTIONS:
         results = [r for r in findings.results if (r.estimand, r.family) == (estimand, family)]
         if results:
-            parts.append((f"{FAMILIES[family]}, {how}", results, answering))
+            parts.append((_title(family, how), results, answering))
     return parts
 
 
@@ -167,7 +211,7 @@ def _verdict_blocks(findings: Findings) -> list[Block]:
     blocks: list[Block] = []
     for title, results, answering in _sections(findings):
         section = _section_blocks(findings, results)
-        blocks += [Heading(title), *section] if answering else [Details(title, tuple(section))]
+        blocks += [Heading(title), *section] if answering else [Details(title, tuple(section), is_place=True)]
     return blocks
 
 
@@ -181,11 +225,15 @@ def _section_blocks(findings: Findings, results: Sequence[Result]) -> list[Block
         Paragraph(captions.verdicts_caption(results), "caption"),
         Table(verdict_rows(results)),
     ]
+    sweeps = [sweep for sweep in findings.regions if sweep.family == results[0].family and sweep.decides]
+    if results[0].estimand == TUNED:
+        blocks[1:1] = [regions(sweep, findings) for sweep in sweeps]
     if _is_headline(results):
-        if any(result.judged.outcome != "insufficient" for swept in findings.regions.results for result in swept):
-            blocks[1:1] = [regions(findings), seeds(findings)]
+        blocks[2:2] = [seeds(findings)] if sweeps else []
         blocks.append(Paragraph(captions.tested_data_caption(findings), "note"))
         blocks.append(Bullets(tuple(tuning_lines(findings)), "What tuning chose:"))
+        chosen = chosen_runs(findings)
+        blocks += [Details(_CHOSEN, (Table(chosen),), is_place=True)] if chosen.rows else []
     lead = "Epochs until the loss is a tenth of the untrained network's:"
     blocks.append(Bullets(tuple(decay_lines(results)), lead))
     blocks.append(Details("Effect sizes and the p-values that decide", (Table(evidence_rows(results)),)))
@@ -211,10 +259,10 @@ def _further_blocks(findings: Findings) -> list[Block]:
     """Verdicts over all datasets, with other regions of equivalence, and on parts of the grid."""
     blocks: list[Block] = []
     if findings.overall:
-        blocks += [Heading("Over all datasets"), Paragraph(captions.overall_caption(findings), "caption")]
+        blocks += [Heading(_OVERALL), Paragraph(captions.overall_caption(findings), "caption")]
         blocks.append(Table(overall_rows(findings.overall, findings.results)))
     if findings.sensitivity:
-        blocks.append(Heading("Tuned verdicts with other regions of practical equivalence"))
+        blocks.append(Heading(_SENSITIVITY))
         blocks.append(Paragraph(captions.sensitivity_caption(findings), "caption"))
         blocks.append(Table(sensitivity_rows(findings.sensitivity)))
     if findings.slices:
@@ -226,9 +274,11 @@ def _further_blocks(findings: Findings) -> list[Block]:
 
 def _closing_blocks(findings: Findings) -> list[Block]:
     origin = tuple(f"{name}: {', '.join(values)}" for name, values in findings.provenance.items())
+    diverged = diverged_runs(findings)
     return [
-        Heading("Runs"),
+        Heading(_RUNS),
         Table(run_table(findings)),
+        *([Details(_DIVERGED, (Table(diverged),), is_place=True)] if diverged.rows else []),
         Bullets(tuple(fate_lines(findings)), "Runs that ended well, yet learned no further (epochs are medians):"),
         *(Paragraph(text, "note") for text in fate_texts(findings)),
         Bullets(tuple(search_lines(findings)), "How each seed's settings were chosen:"),

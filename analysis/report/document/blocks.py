@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from analysis.report.arms import ArmStyle
-from analysis.report.document.text_table import Cell, TextTable
+from analysis.report.document.text_table import Cell, Link, TextTable
 from analysis.report.document.wording import Answer, Headline
 from analysis.report.figures.panels import Panel
 
@@ -17,14 +18,6 @@ class Heading:
 
     text: str
     level: int = 2
-
-
-@dataclass(frozen=True)
-class Link:
-    """Words that lead to an address, both the project's own."""
-
-    text: str
-    address: str
 
 
 @dataclass(frozen=True)
@@ -87,16 +80,18 @@ class RegionRow:
 
 @dataclass(frozen=True)
 class Regions:
-    """What a page shows where a reader sets the region of practical equivalence of a metric; other forms have none.
+    """What a page shows where a reader sets the region of practical equivalence of metrics; other forms have none.
 
     Attributes:
-        metric: As its tables name it.
+        name: Under which a page's address has the half-width.
+        metrics: As its tables name them.
         widths: The half-widths, as shares.
         own: The place of the one that the rest of the report uses.
-        rows: One for each verdict on the metric.
+        rows: One for each verdict on the metrics.
     """
 
-    metric: str
+    name: str
+    metrics: tuple[str, ...]
     widths: tuple[float, ...]
     own: int
     rows: tuple[RegionRow, ...]
@@ -104,10 +99,19 @@ class Regions:
 
 @dataclass(frozen=True)
 class SeedPoint:
-    """A seed's difference in points, and what it is of, in words."""
+    """A seed's difference.
+
+    Attributes:
+        at: In points.
+        said: What it is of, in words.
+        marks: The margins and the miners of its runs.
+        runs: Their keys, in the order of the words, and where each is shown; empty where that is not known.
+    """
 
     at: float
     said: str
+    marks: Mapping[str, str] = field(default_factory=dict)
+    runs: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ class Seeds:
         rope: Half-width of the region that the report uses, in points.
         metric: Of which the differences are, as people read it.
         minus: What is subtracted from what, in words.
+        shown_at: Where its runs are shown; empty where that is not known.
     """
 
     strips: tuple[SeedStrip, ...]
@@ -138,6 +143,7 @@ class Seeds:
     rope: float
     metric: str
     minus: str
+    shown_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,13 +157,42 @@ class Figures:
 
 @dataclass(frozen=True)
 class Details:
-    """What a page shows only on demand."""
+    """What a page shows only on demand.
+
+    Attributes:
+        summary: What it is, in words.
+        blocks: What is shown.
+        is_place: Whether a link may lead to it, as to a heading; no other place has its words then.
+    """
 
     summary: str
     blocks: tuple[Block, ...]
+    is_place: bool = False
 
 
-Block = Heading | Paragraph | Bullets | Headlines | Claims | Table | Regions | Seeds | Figures | Details
+@dataclass(frozen=True)
+class Question:
+    """A question that readers ask, and where a document answers it.
+
+    Attributes:
+        text: The question.
+        place: The words of a heading, or of details.
+        rope: The region of practical equivalence that it is about, as a share; None where it is about none.
+    """
+
+    text: str
+    place: str
+    rope: float | None = None
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Links from questions to answers, for a page; other forms are read from top to bottom."""
+
+    questions: tuple[Question, ...]
+
+
+Block = Heading | Paragraph | Bullets | Headlines | Claims | Table | Regions | Seeds | Figures | Details | Questions
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ _DIGEST = 8  # characters of a digest in a caption; all of them stand at the end
 _FIGURES = {
     "Effects": "Dots are mean paired differences with their 95% t intervals; the grey band is the region of practical "
     "equivalence. Filled and coloured: a verdict names that loss.",
-    "Dynamics over the epochs": "Mean over seeds (conditions averaged within each) and 95% t band.",
-    "Variance over the epochs": "On test data; mean over seeds (conditions averaged within each) and 95% t band, or "
-    "bars where few epochs were measured.",
+    "Dynamics over the epochs": "Mean over seeds (conditions averaged within each; geometric on logarithmic axes "
+    "where no seed is at zero) and 95% t band.",
+    "Variance over the epochs": "On test data; mean over seeds (conditions averaged within each; geometric on "
+    "logarithmic axes) and 95% t band, or bars where few epochs were measured.",
     "Margins": "MAP@R and every mechanism metric at each margin of a loss: mean over seeds (other conditions averaged "
     "within each; geometric means on logarithmic axes) and 95% t band. The paper (arXiv 2510.02161) fixed the margin "
     "at 1.0.",

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 
 from analysis.comparison.levels import NUMERIC, levels_of, range_words
+from analysis.comparison.pairing import OPEN
 from analysis.comparison.settings import halves, longest_runs, settings_by_epochs
 from analysis.conclusions.fates import Ending, FateAtMargin
+from analysis.metrics import SCORE
 from analysis.parameters import ARM, CONDITION, FIXED, value_text
-from analysis.report.document.text_table import Cell, TextTable
+from analysis.report.addresses import RunAddresses
+from analysis.report.document.text_table import Cell, Link, TextTable
+from analysis.report.figures.marks import Marks, marks_of
 from analysis.report.findings import Findings
+from analysis.report.formatting import mean_text
 
+_MOST = 200  # rows of a table of runs: who needs more asks the records
+_HEADINGS = {"lr": "learning rate", "weight_decay": "weight decay", "batch_size": "batch size"}
 _RUN_HEADINGS = ("dataset", "loss", "runs", "conditions", "seeds", "diverged")
 
 
@@ -32,6 +43,62 @@ def run_table(findings: Findings) -> TextTable:
             rows.append((dataset, str(arm), *map(str, sizes), *stopped, *ended))
     headings = (*_RUN_HEADINGS[:-1], *(("stopped",) if halved else ()), _RUN_HEADINGS[-1], *endings)
     return TextTable(headings, frozenset(_RUN_HEADINGS[:2]), rows)
+
+
+@dataclass(frozen=True)
+class _ShownRun:
+    """A run of a table, of a dataset, with its marks."""
+
+    dataset: str
+    run: pd.Series
+    marks: Marks
+
+
+def chosen_runs(findings: Findings) -> TextTable:
+    """The run of each seed and arm that the tuned verdicts are read of, with its test score."""
+    return _table_of_runs(
+        [
+            one
+            for comparison in findings.comparisons
+            for one in _shown(comparison.label, comparison.tuned.runs.sort_values(["seed", ARM]), comparison.tried)
+        ],
+        findings.shown_at,
+        scored=True,
+    )
+
+
+def diverged_runs(findings: Findings) -> TextTable:
+    """The runs that diverged, the first `_MOST` of them."""
+    rows: list[_ShownRun] = []
+    for dataset, tried in findings.datasets.items():
+        diverged = tried[tried["diverged"].astype(bool)].sort_values([ARM, "lr", "margin", "seed"])
+        rows += _shown(dataset, diverged, tried)
+    return _table_of_runs(rows[:_MOST], findings.shown_at)
+
+
+def _shown(dataset: str, runs: pd.DataFrame, tried: pd.DataFrame) -> list[_ShownRun]:
+    if runs.empty:
+        return []
+    of_run = zip(runs.iterrows(), marks_of(runs, tried), strict=True)
+    return [_ShownRun(dataset, run, marks) for (_, run), marks in of_run]
+
+
+def _table_of_runs(rows: Sequence[_ShownRun], shown_at: RunAddresses | None = None, scored: bool = False) -> TextTable:
+    """Runs with their settings and their keys."""
+    varied = [name for name in OPEN if len({one.run[name] for one in rows}) > 1]
+    names = ("seed", ARM, "miner", "margin", "lr", *varied)
+    cells: list[tuple[Cell, ...]] = [
+        (
+            one.dataset,
+            *(value_text(one.run[name]) for name in names),
+            *((mean_text(one.run.get(SCORE.column, math.nan), SCORE.scale),) if scored else ()),
+            Link(str(one.run["key"]), shown_at.of(str(one.run["key"]))) if shown_at else str(one.run["key"]),
+        )
+        for one in rows
+    ]
+    headings = ("dataset", *(_HEADINGS.get(name, name) for name in names), *((SCORE.title,) if scored else ()), "run")
+    words = frozenset({"dataset", ARM, "miner", "run"})
+    return TextTable(headings, words, cells, marks=[one.marks for one in rows])
 
 
 def fate_lines(findings: Findings) -> list[str]:

@@ -25,6 +25,7 @@ from analysis.report.formatting import (
 
 P_ZERO, P_DECIDES = "p (d = 0, Holm)", "p that decides"
 VERDICT = "verdict"
+_MINER = "miner="  # begins the name of a slice of one miner
 _NAMES = frozenset({"dataset", "metric", "estimand", "first", "second"})
 
 
@@ -232,4 +233,5 @@ def _slice_table(slices: Sequence[SliceResult]) -> TextTable:
         counts = range_text([result.n for result in results])
         rows.append((*about, counts, *(badges.get(metric, "") for metric in metrics)))
     headings = ("dataset", *names, "slice", "n", *map(title_of, metrics))
-    return TextTable(headings, frozenset(headings) - {"n"}, rows)
+    marks = [{"miner": about[-1].removeprefix(_MINER)} if about[-1].startswith(_MINER) else {} for about in groups]
+    return TextTable(headings, frozenset(headings) - {"n"}, rows, marks=marks)

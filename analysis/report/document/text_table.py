@@ -25,7 +25,19 @@ class Badge:
         return self.text
 
 
-Cell = str | Badge
+@dataclass(frozen=True)
+class Link:
+    """Words that lead to an address."""
+
+    text: str
+    address: str
+
+    def __str__(self) -> str:
+        """Its words."""
+        return self.text
+
+
+Cell = str | Badge | Link
 FACETS = ("dataset", "metric", "estimand", "first", "second")  # headings
 
 
@@ -41,6 +53,7 @@ class TextTable:
         answer: Heading of the verdict column, which HTML moves to the left, so that phones show it; None without one.
         prose: Heading of a column of sentences, which may break into lines; None if there is none.
         about: What all rows have in common, by the headings of `FACETS` that are no columns here.
+        marks: For each row the margin and the miner that it is of; none if it is empty.
     """
 
     headings: tuple[str, ...]
@@ -49,6 +62,7 @@ class TextTable:
     answer: str | None = None
     prose: str | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    marks: Sequence[Mapping[str, str]] = ()
 
     def facets(self, row: tuple[Cell, ...]) -> dict[str, str]:
         """What a row is about, by `FACETS`: what a page filters its rows by."""

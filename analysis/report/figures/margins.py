@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
@@ -13,8 +16,9 @@ from analysis.conclusions.seed_means import at_levels, levels_by_arm, seed_means
 from analysis.metrics import METRICS, SCORE, Metric, Scale
 from analysis.parameters import ARM
 from analysis.report.arms import pair_styles
+from analysis.report.figures.marks import Column, add_columns, between
 from analysis.report.figures.style import FAINT, WIDTH, Drawing, NothingToDrawError, PlainLog, band, panels
-from analysis.report.formatting import seeds_text
+from analysis.report.formatting import mean_text, seeds_text
 
 OVER_MARGINS = (SCORE, *(metric for metric in METRICS if metric.family == "mechanism"))
 _UNITS: dict[Scale, str] = {"share": "share", "log": "", "epochs": "epochs"}
@@ -41,7 +45,9 @@ def margins(metric: Metric, comparison: Comparison) -> Drawing | None:
             axes.grid(axis="y", color=FAINT, linewidth=0.6)
             if len(own):
                 band(axes, own, "margin", styles, legend=False)
-                _name_margins(axes, sorted(own["margin"]))
+                levels = sorted(own["margin"])
+                _name_margins(axes, levels)
+                add_columns(axes, arm, _columns(own, metric.scale, axes.get_xscale() == "log"))
         figure.suptitle(_capital(metric.title), x=0.02, y=0.985, ha="left", fontsize=9.5, fontweight="bold")
         row[0].set_ylabel(_UNITS[metric.scale])
         if metric.scale == "log":
@@ -51,6 +57,21 @@ def margins(metric: Metric, comparison: Comparison) -> Drawing | None:
     apart = len({style.margin_on for style in styles.values()}) > 1
     alt = f"{metric.title} by margin, a panel for each loss{'; the margins are not on one scale' if apart else ''}"
     return Drawing(figure, rows, alt, seeds_text(rows["n"].tolist()), _note(comparison))
+
+
+def _columns(rows: pd.DataFrame, scale: Scale, logarithmic: bool) -> list[Column]:
+    """The margins of one arm, each with the mean there, its interval and the number of seeds."""
+    points = rows.sort_values("margin").to_dict("records")
+    ends = between([point["margin"] for point in points], logarithmic)
+    return [
+        Column(point["margin"], where, f"margin {point['margin']:g}: {_point_text(point, scale)}")
+        for point, where in zip(points, ends, strict=True)
+    ]
+
+
+def _point_text(point: dict[Hashable, Any], scale: Scale) -> str:
+    mean, low, high = (mean_text(point[name], scale) for name in ("mean", "low", "high"))
+    return f"{mean}{f' [{low}, {high}]' if point['n'] > 1 else ''}, {seeds_text([point['n']])}"
 
 
 def _capital(text: str) -> str:

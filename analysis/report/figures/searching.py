@@ -13,10 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Normalize
 
-from analysis.comparison.levels import rounded
+from analysis.comparison.levels import range_words, rounded
 from analysis.metrics import SELECTION
 from analysis.parameters import ARM
 from analysis.report.arms import ArmStyle
+from analysis.report.figures.marks import Column, add_columns
 from analysis.report.figures.style import FAINT, INK, WIDTH, Drawing, NothingToDrawError, panel, panels
 from analysis.report.formatting import range_text, seeds_text
 
@@ -156,7 +157,18 @@ def _draw_map(axes: Axes, cells: pd.DataFrame, scale: Normalize) -> QuadMesh:
         if name == "margin" and any(len(one) + len(next_one) > 2 * _LONG for one, next_one in pairwise(labels)):
             axis.set_tick_params(rotation=40)
     axes.spines[:].set_visible(False)
+    add_columns(axes, str(cells[ARM].iloc[0]), _columns(cells), outlined=True)
     return mesh
+
+
+def _columns(cells: pd.DataFrame) -> list[Column]:
+    """The margins of one arm: values of a grid, or the parts of a range, each named by its middle."""
+    columns = []
+    for place, level in enumerate(cells.drop_duplicates("margin").sort_values("margin").to_dict("records")):
+        ends = level["margin_low"], level["margin_high"]
+        middle = float(rounded(level["margin"], 2)) if ends[0] < ends[1] else level["margin"]
+        columns.append(Column(middle, (place, place + 1), f"margin {range_words(ends)}"))
+    return columns
 
 
 def _ticks(cells: pd.DataFrame, name: str) -> tuple[list[float], list[str]]:

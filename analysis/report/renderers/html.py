@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,9 +14,9 @@ from markupsafe import Markup, escape
 
 from analysis.plain_text import lines_text
 from analysis.report.document.blocks import Document
-from analysis.report.figures.panels import Panel
+from analysis.report.document.text_table import Link
+from analysis.report.renderers.inline_svg import inline_svg
 
-_PIXELS_OF_AN_INCH = 96  # as CSS defines it
 OUTCOMES = ("supported", "contradicted", "depends on the margin", "equivalent", "undecided", "mixed", "insufficient")
 
 
@@ -31,7 +32,8 @@ def fragment(document: Document) -> str:
 
 def _rendered(document: Document, template: str, css: str) -> str:
     environment = _environment()
-    style, script = (Markup(environment.get_template(name).render()) for name in (css, "page.js"))
+    style, *scripts = (Markup(environment.get_template(name).render()) for name in (css, "page.js", "marks.js"))
+    script = Markup("").join(scripts)
     classes = {outcome: outcome for outcome in OUTCOMES}
     classes |= {arm: f"arm{number}" for number, arm in enumerate(document.arms, start=1)}
     page = environment.get_template(template).render(
@@ -53,22 +55,13 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"base64": _base64, "code": _code, "kind": _kind, "pixels": _pixels}
-    environment.filters |= {"anchor": _anchor, "data": _data, "points": _points}
+    environment.filters |= {"anchor": _anchor, "code": _code, "data": _data, "inline_svg": inline_svg, "kind": _kind}
+    environment.filters |= {"points": _points, "runs": _runs}
     return environment
 
 
 def _kind(block: object) -> str:
     return type(block).__name__
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-def _pixels(panel: Panel) -> str:
-    """The width in which a figure was drawn. A narrow screen scrolls it, since shrunk letters could not be read."""
-    return f"{panel.width * _PIXELS_OF_AN_INCH:.0f}"
 
 
 def _anchor(heading: str) -> str:
@@ -78,6 +71,11 @@ def _anchor(heading: str) -> str:
 
 def _points(share: float) -> str:
     return f"{100 * share:.4g}"
+
+
+def _runs(runs: Sequence[Link]) -> str:
+    """Keys and addresses of runs, as a script reads them."""
+    return json.dumps([[run.text, run.address] for run in runs])
 
 
 def _data(facets: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from analysis.report.document.blocks import (
     Heading,
     Headlines,
     Paragraph,
+    Questions,
     Regions,
     Seeds,
     Table,
@@ -58,7 +59,7 @@ def _block(block: Block, figures: str) -> str:
             return _list(markdown_text(_answer(answer, block.claimant)) for answer in block.answers)
         case Table():
             return table(block.table) if block.table.rows else ""
-        case Regions() | Seeds():
+        case Questions() | Regions() | Seeds():
             return ""
         case Figures():
             return _figures(block, figures)

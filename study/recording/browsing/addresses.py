@@ -7,10 +7,20 @@ import sys
 from collections.abc import Sequence
 
 from analysis.masking import hidden
+from analysis.report.addresses import RunAddresses
 from study.recording.browsing.views import View
 from study.recording.mlflow_connection import is_server
 
 _LOCAL = "http://127.0.0.1:5000"
+
+
+def run_addresses(uri: str, experiment: str) -> RunAddresses:
+    """Where the runs of an experiment, by its id, are shown: where `browse_text` says that MLflow is.
+
+    Raises:
+        ValueError: If the address of a server is none of `http` or `https`.
+    """
+    return RunAddresses(hidden(uri) if is_server(uri) else _LOCAL, experiment)
 
 
 def browse_text(uri: str, study: str, experiment: str = "", views: Sequence[View] = ()) -> str:

@@ -37,8 +37,11 @@ class Balanced(HTMLParser):
         self.open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
-        if tag not in ("meta", "img", "input"):
+        if tag not in ("meta", "input"):
             self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        """An element of an SVG, closed as it is opened."""
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -68,10 +71,18 @@ def test_the_html_report_is_one_file_that_needs_no_network(storage: Path) -> Non
     parser.feed(text)
     assert parser.open == []
     assert set(re.findall(r'(?:src|href)="(?!data:|#)([^"]*)', text)) == {"https://arxiv.org/abs/2510.02161"}
-    for link in re.findall(r'href="#([^"]*)', text):
-        assert f'<h2 id="{link}">' in text
+    for link in re.findall(r'<a href="#([^"]*)', text):
+        assert re.search(rf'<(?:h2|details) id="{link}">', text)
     assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" in text
-    assert text.count("data:image/svg+xml;base64,") == text.count("<figure") > 20
+    assert len(re.findall(r'<figure.*?<svg width="\d+" viewBox="[^"]+" role="img"', text, re.DOTALL)) > 20
+    assert (
+        text.count("<figure") == text.count("</figure>") == len(re.findall(r'<div class="scroll"><svg width="\d', text))
+    )
+    names = re.findall(r' id="([^"]+)"', text)
+    assert len(set(names)) == len(names)  # figures beside each other do not take each other's parts
+    assert set(re.findall(r'xlink:href="#([^"]+)"|url\(#([^)]+)\)', text)) <= {(name, "") for name in names} | {
+        ("", name) for name in names
+    }
     assert 'name="viewport"' in text
     assert "@media print" in text
 
@@ -95,7 +106,7 @@ def test_the_answer_comes_first_and_every_section_is_there(storage: Path) -> Non
         "Methods",
         "Where it came from",
     ]
-    text = text[text.index("<h2") :]  # after the contents
+    text = re.sub(r"<svg.*?</svg>", "", text[text.index("<h2") :], flags=re.DOTALL)  # after the contents
     positions = [text.index(part if part == order[0] else f">{part}") for part in order]
     assert positions == sorted(positions)
 

@@ -87,57 +87,86 @@
     });
   }
 
+  // What a link leads to is open when it is reached.
+  const opened = () => {
+    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let fold = place; fold; fold = fold.parentElement) if (fold.tagName === "DETAILS") fold.open = true;
+    if (place && place.tagName === "DETAILS") place.scrollIntoView();
+  };
+  window.addEventListener("hashchange", opened);
+  for (const link of all('a[href^="#"]')) link.addEventListener("click", () => setTimeout(opened));  // a second time
+  opened();
+
   // A dot says which runs it is, for fingers and keys too, where it has no tooltip.
   const picture = document.querySelector(".seeds"), said = document.querySelector(".said");
-  for (const dot of picture ? all("circle", picture) : [])
-    for (const kind of ["click", "focus", "pointerenter"])
-      dot.addEventListener(kind, () => { said.textContent = dot.querySelector("title").textContent; });
-
-  // The region of practical equivalence: each verdict was computed for every width, and one of them is shown.
-  const data = document.getElementById("region-verdicts"), box = document.querySelector(".regions");
-  if (!data || !box) return;
-  const sweep = JSON.parse(data.textContent);
-  if (!sweep.rows.length) return;
-  const slider = box.querySelector("input"), shown = box.querySelector("output");
-  const targets = told.filter(row => row.dataset.metric === sweep.metric && row.querySelector("td.answer"));
-  const places = targets.map(row =>
-    sweep.rows.find(one => Object.entries(one.about).every(([kind, value]) => row.dataset[kind] === value)));
-  const show = place => {
-    slider.value = place;
-    shown.textContent = "\u00b1" + parseFloat((100 * sweep.widths[place]).toFixed(4)) + " pt";
-    if (picture) {
-      const [low, high, left, width] = ["low", "high", "left", "width"].map(name => Number(picture.dataset[name]));
-      const [from, to] = [-1, 1].map(side => Math.min(high, Math.max(low, side * 100 * sweep.widths[place])));
-      const band = picture.querySelector(".region");
-      band.setAttribute("x", left + (from - low) / (high - low) * width);
-      band.setAttribute("width", (to - from) / (high - low) * width);
+  const say = dot => {
+    let rest = dot.querySelector("title").textContent;
+    said.replaceChildren();
+    for (const [key, address] of JSON.parse(dot.dataset.runs || "[]")) {
+      const link = document.createElement("a"), at = rest.indexOf(key);
+      link.href = address;
+      link.textContent = key;
+      said.append(rest.slice(0, at), link);
+      rest = rest.slice(at + key.length);
     }
-    targets.forEach((row, at) => {
-      if (!places[at]) return;
-      const [text, kind, p] = places[at].verdicts[place];
-      const badge = document.createElement("span");
-      badge.className = "badge " + kind;
-      badge.textContent = text;
-      row.querySelector("td.answer").replaceChildren(badge);
-      const decides = row.querySelector("td.decides");
-      if (decides) decides.textContent = p;
-      row.classList.toggle("moved", text !== places[at].verdicts[sweep.own][0]);
+    said.append(rest);
+  };
+  let clicked = null;
+  for (const dot of picture ? all("circle", picture) : []) {
+    dot.addEventListener("pointerenter", () => clicked || say(dot));
+    dot.addEventListener("focus", () => say(dot));
+    dot.addEventListener("click", () => { clicked = clicked === dot ? null : dot; say(dot); });
+  }
+
+  // The regions of practical equivalence: each verdict was computed for every width, and one of them is shown.
+  for (const box of all(".regions")) {
+    const name = box.dataset.name, sweep = JSON.parse(document.getElementById(name + "-verdicts").textContent);
+    if (!sweep.rows.length) continue;
+    const slider = box.querySelector("input"), shown = box.querySelector("output"), below = name === "rope" && picture;
+    const of = row => sweep.rows.find(one => Object.entries(one.about).every(([kind, value]) => row.dataset[kind] === value));
+    const targets = told.filter(row => row.querySelector("td.answer") && of(row)), places = targets.map(of);
+    const show = place => {
+      slider.value = place;
+      shown.textContent = "\u00b1" + parseFloat((100 * sweep.widths[place]).toFixed(4)) + " pt";
+      if (below) {
+        const [low, high, left, width] = ["low", "high", "left", "width"].map(kind => Number(picture.dataset[kind]));
+        const [from, to] = [-1, 1].map(side => Math.min(high, Math.max(low, side * 100 * sweep.widths[place])));
+        const band = picture.querySelector(".region");
+        band.setAttribute("x", left + (from - low) / (high - low) * width);
+        band.setAttribute("width", (to - from) / (high - low) * width);
+      }
+      targets.forEach((row, at) => {
+        const [text, kind, p] = places[at].verdicts[place];
+        const badge = document.createElement("span");
+        badge.className = "badge " + kind;
+        badge.textContent = text;
+        row.querySelector("td.answer").replaceChildren(badge);
+        const decides = row.querySelector("td.decides");
+        if (decides) decides.textContent = p;
+        row.classList.toggle("moved", text !== places[at].verdicts[sweep.own][0]);
+      });
+    };
+    const nearest = width => sweep.widths.reduce(
+      (best, one, place) => Math.abs(one - width) < Math.abs(sweep.widths[best] - width) ? place : best, 0);
+    const follow = () => {
+      const [asked, width] = location.hash.slice(1).split("=");
+      if (asked !== name || !/^[\d.]+$/.test(width)) return;
+      show(nearest(Number(width)));
+      box.scrollIntoView();
+    };
+    slider.addEventListener("input", () => show(Number(slider.value)));
+    slider.addEventListener("change", () => history.replaceState(null, "", `#${name}=${sweep.widths[slider.value]}`));
+    box.querySelector("button").addEventListener("click", () => {
+      show(sweep.own);
+      history.replaceState(null, "", location.pathname);
     });
-  };
-  const nearest = width => sweep.widths.reduce(
-    (best, one, place) => Math.abs(one - width) < Math.abs(sweep.widths[best] - width) ? place : best, 0);
-  const follow = () => {
-    const asked = location.hash.match(/^#rope=([\d.]+)$/);
-    if (asked) show(nearest(Number(asked[1])));
-  };
-  slider.addEventListener("input", () => show(Number(slider.value)));
-  slider.addEventListener("change", () => history.replaceState(null, "", "#rope=" + sweep.widths[slider.value]));
-  box.querySelector("button").addEventListener("click", () => {
-    show(sweep.own);
-    history.replaceState(null, "", location.pathname);
-  });
-  box.addEventListener("submit", event => event.preventDefault());
-  window.addEventListener("hashchange", follow);
-  box.hidden = false;
-  follow();
+    box.addEventListener("submit", event => event.preventDefault());
+    window.addEventListener("hashchange", follow);
+    box.hidden = false;
+    for (const link of all(`a[data-${name}]`)) {
+      link.hash = name + "=" + link.dataset[name];
+      link.addEventListener("click", () => setTimeout(follow));
+    }
+    follow();
+  }
 })();

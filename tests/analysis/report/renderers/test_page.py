@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Collection
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -31,36 +32,42 @@ def page() -> str:
     return html(report(found("s", RUNS)))
 
 
-def rows_of(findings: Findings) -> list[dict[str, Any]]:
-    """The verdicts on MAP@R as the report's tables show them."""
-    shown = verdict_rows([result for result in findings.results if result.metric == "map_at_r"])
-    estimands = [result.estimand for result in findings.results if result.metric == "map_at_r"]
+def rows_of(findings: Findings, metrics: Collection[str]) -> list[dict[str, Any]]:
+    """The verdicts on some metrics as the report's tables show them."""
+    results = [result for result in findings.results if result.metric in metrics]
+    shown = verdict_rows(results)
     rows = [dict(zip(shown.headings, map(str, row), strict=True)) for row in shown.rows]
-    return [{**row, "estimand": estimand} for row, estimand in zip(rows, estimands, strict=True)]
+    return [{**row, "estimand": result.estimand} for row, result in zip(rows, results, strict=True)]
 
 
-def badges_of(findings: Findings) -> list[list[str]]:
+def badges_of(findings: Findings, metrics: Collection[str]) -> list[list[str]]:
     """The verdicts in the order of the page, which has a section for each estimand."""
     places = ("tuned", "grid average", "default setting")
-    return [[row[VERDICT]] for place in places for row in rows_of(findings) if row["estimand"] == place]
+    return [[row[VERDICT]] for place in places for row in rows_of(findings, metrics) if row["estimand"] == place]
 
 
-def sweep_of(page: str) -> dict[str, Any]:
-    (text,) = re.findall(r'<script type="application/json" id="region-verdicts">(.*?)</script>', page, re.DOTALL)
+def sweep_of(page: str, name: str = "rope") -> dict[str, Any]:
+    (text,) = re.findall(rf'<script type="application/json" id="{name}-verdicts">(.*?)</script>', page, re.DOTALL)
     found: dict[str, Any] = json.loads(text)
     return found
 
 
+SWEPT = {"rope": ("map_at_r",), "rope-secondary": ("recall_at_1", "linear_accuracy")}
+
+
+@pytest.mark.parametrize("name", SWEPT)
 @pytest.mark.parametrize("width", [0.002, 0.01, 0.03])
 def test_sentence_9_the_page_holds_the_verdicts_of_each_region_as_a_report_with_it_would_show_them(
-    page: str, width: float
+    page: str, width: float, name: str
 ) -> None:
-    sweep = sweep_of(page)
+    sweep = sweep_of(page, name)
     place = sweep["widths"].index(width)
-    held = [(*row["about"].values(), *row["verdicts"][place]) for row in sweep["rows"]]
-    rows = rows_of(found("s", RUNS, metrics=metrics_with({"map_at_r": width})))
-    expected = [(row["dataset"], row["estimand"], row[VERDICT], row[P_DECIDES]) for row in rows]
-    assert [(dataset, estimand, verdict, p) for dataset, estimand, verdict, _, p in held] == expected
+    held = [(row["about"], *row["verdicts"][place]) for row in sweep["rows"]]
+    rows = rows_of(found("s", RUNS, metrics=metrics_with(dict.fromkeys(SWEPT[name], width))), SWEPT[name])
+    expected = [
+        ({kind: row[kind] for kind in ("dataset", "metric", "estimand")}, row[VERDICT], row[P_DECIDES]) for row in rows
+    ]
+    assert [(about, verdict, p) for about, verdict, _, p in held] == expected
 
 
 def test_a_dot_says_its_seed_and_its_two_runs_and_the_dots_have_the_mean_of_the_verdict(page: str) -> None:
@@ -80,11 +87,11 @@ def test_the_page_opens_with_the_region_of_the_report_and_no_name_ends_its_data(
     sweep = sweep_of(page)
     assert sweep["widths"][sweep["own"]] == 0.01
     assert {row["about"]["dataset"] for row in sweep["rows"]} == {"a", "b</script><b>"}
-    assert page.count("<script") == page.count("</script>") == 2
+    assert page.count("<script") == page.count("</script>") == 1 + len(SWEPT)
 
 
 def test_without_a_script_all_rows_stand_and_no_control_is_shown(page: str) -> None:
-    assert '<form class="regions" hidden>' in page
+    assert len(re.findall(r'<form class="regions"[^>]* hidden>', page)) == len(SWEPT)
     assert '<form class="filters" hidden>' in page
     assert not re.search(r"<tr[^>]* hidden", page)
     assert 'data-dataset="a" data-metric="Recall@1"' in page
@@ -92,12 +99,24 @@ def test_without_a_script_all_rows_stand_and_no_control_is_shown(page: str) -> N
 
 def test_the_contents_lead_to_every_section(page: str) -> None:
     headings = re.findall(r'<h2 id="([^"]+)">', page)
-    assert re.findall(r'<li><a href="#([^"]+)">', page) == headings * 2  # beside the page, and on top of a narrow one
+    contents = re.findall(r"<ol>.*?</ol>", page, re.DOTALL)  # beside the page, and on top of a narrow one
+    assert [re.findall(r'<a href="#([^"]+)">', one) for one in contents] == [headings] * 2
     assert len(set(headings)) == len(headings) > 8
 
 
+def test_ten_questions_lead_to_places_of_the_page(page: str) -> None:
+    (asked,) = re.findall(r'<nav class="questions">.*?</nav>', page, re.DOTALL)
+    places = re.findall(r'<a href="#([^"]+)"', asked)
+    assert len(places) == 10
+    for place in places:
+        assert len(re.findall(rf'<(?:h2|details) id="{place}">', page)) == 1
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-def test_a_browser_shows_the_verdicts_of_the_region_that_is_set(page: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "title", "width"), [("rope", "MAP@R", 0.03), ("rope-secondary", "Recall@1", 0.002)])
+def test_a_browser_shows_the_verdicts_of_the_region_that_is_set(
+    page: str, tmp_path: Path, name: str, title: str, width: float
+) -> None:
     path = tmp_path / "report.html"
     path.write_text(page)
     options = [
@@ -108,10 +127,11 @@ def test_a_browser_shows_the_verdicts_of_the_region_that_is_set(page: str, tmp_p
         f"--user-data-dir={tmp_path / 'profile'}",
         "--dump-dom",
     ]
-    command = [str(CHROMIUM), *options, f"file://{path}#rope=0.03"]
+    command = [str(CHROMIUM), *options, f"file://{path}#{name}={width}"]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    assert "<output>\u00b13 pt</output>" in shown
-    rows = re.findall(r'<tr[^>]*data-metric="MAP@R"[^>]*>(?:(?!</tr>).)*class="word answer"(?:(?!</tr>).)*</tr>', shown)
-    badges = [re.findall(r'<span class="badge[^>]*>([^<]*)</span>', row) for row in rows]
-    assert badges == badges_of(found("s", RUNS, metrics=metrics_with({"map_at_r": 0.03})))
-    assert badges != badges_of(found("s", RUNS))
+    assert f"<output>\u00b1{100 * width:g} pt</output>" in shown
+    row = rf'<tr[^>]*data-metric="{title}"[^>]*>(?:(?!</tr>).)*class="word answer"(?:(?!</tr>).)*</tr>'
+    badges = [re.findall(r'<span class="badge[^>]*>([^<]*)</span>', one) for one in re.findall(row, shown)]
+    set_there = metrics_with(dict.fromkeys(SWEPT[name], width))
+    assert badges == badges_of(found("s", RUNS, metrics=set_there), SWEPT[name][:1])
+    assert badges != badges_of(found("s", RUNS), SWEPT[name][:1])

@@ -33,7 +33,15 @@ from tests.analysis.studies import simulated_runs
 
 TABLE = TextTable(("what", "n", "verdict"), frozenset({"what", "verdict"}), [("a", "1", Badge("up", "up"))], "verdict")
 PANEL = Panel(
-    "Margins", "digits", "margins", '<svg width="72pt">', pd.DataFrame(), "a picture", "1 seed", 1.0, file="m-d"
+    "Margins",
+    "digits",
+    "margins",
+    '<svg width="72pt" viewBox="0 0 72 72"></svg>',
+    pd.DataFrame(),
+    "a picture",
+    "1 seed",
+    1.0,
+    file="m-d",
 )
 BLOCKS: tuple[Block, ...] = (
     Headlines((Headline("It is up", "n = 1"), Headline("It is not"))),
@@ -56,7 +64,7 @@ def test_html_escapes_what_is_text_and_marks_what_is_code_or_an_arm() -> None:
     assert '<span class="badge arm2">up</span>' in text
     assert '<p class="warning">Take care.</p>' in text
     assert re.search(r"<details><summary>More</summary>\s*<div", text)
-    assert '<img width="96" alt="a picture"' in text
+    assert '<svg width="96" viewBox="0 0 72 72" role="img" aria-label="a picture">' in text
     headings = re.findall(r"<th[^>]*>(\w+)</th>", text)
     assert headings == ["what", "verdict", "n"] * 2  # the answer early, where a phone shows it
 
