@@ -40,6 +40,9 @@ class RecordList(Recorder):
     def withdraw(self, pack: str) -> None:
         self.withdrawn.append(pack)
 
+    def announcement(self) -> str:
+        return ""
+
     def add(self, record: PackRecord) -> None:
         self.records.append(record)
 
