@@ -76,7 +76,7 @@ def test_a_search_whose_time_is_up_again_and_again_proposes_and_finds_the_same(
             break
         done = len(list((tmp_path / "s" / "records").glob("*.parquet")))
         stopped += done > recorded
-        hours *= 1 if done > recorded else 1.5  # a session must get as far as training
+        hours *= 1 if done > recorded else 1.2  # a session must get as far as training
         recorded = done
         if done:
             assert (tmp_path / "s" / "report" / "report.html").is_file()
