@@ -112,7 +112,7 @@ def test_a_node_without_the_project_is_said_at_its_first_try(options: list[str],
     [
         (signal.SIGINT, os.killpg, {130}, 5),  # a terminal's Ctrl-C reaches the whole group
         (signal.SIGTERM, os.kill, {143}, 5),
-        # Ray's own processes die of it first, and the driver misses them. Then Ray may end it, with a status of its own.
+        # Ray's own processes die of it first, and the driver misses them, or Ray ends it with a status of its own.
         (signal.SIGTERM, os.killpg, {143, 1}, 60),
     ],
 )
