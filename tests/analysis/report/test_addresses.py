@@ -33,9 +33,8 @@ def test_an_address_finds_a_run_by_its_key_and_by_nothing_else() -> None:
 
 
 def test_an_address_has_no_user_no_password_and_no_other_kind() -> None:
-    assert (
-        RunAddresses("https://me:secret@host:1/mlflow/?token=x#y", "1").base == "https://host:1/mlflow"
-    )  # pragma: allowlist secret
+    address = "https://me:secret@host:1/mlflow/?token=x#y"  # pragma: allowlist secret
+    assert RunAddresses(address, "1").base == "https://host:1/mlflow"
     for other in ("sqlite:///mlflow.db", "javascript:alert(1)", "databricks"):
         with pytest.raises(ValueError, match="http or https"):
             RunAddresses(other, "1")
