@@ -25,6 +25,7 @@ from analysis.searching.importance import importances_of
 from analysis.searching.margin_rate import landscape_of
 from analysis.store.files import Folder
 from analysis.store.loading import experiment_of, read_study
+from analysis.store.mlflow_client import is_server
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def build_report(
         ValueError: If `rope` names what is no metric, or a region is not possible.
     """
     understood = understand(study, storage, tracking_uri, claims_file, rope)
-    if tracking_uri is not None and tracking_uri.startswith(("http://", "https://")):
+    if tracking_uri is not None and is_server(tracking_uri):
         shown_at = RunAddresses(hidden(tracking_uri), experiment_of(study, tracking_uri))
         understood = replace(understood, findings=replace(understood.findings, shown_at=shown_at))
     return report_on(understood, storage)

@@ -16,6 +16,11 @@ _PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQL
 _LONGEST_REASON = 300  # characters
 
 
+def is_server(uri: str) -> bool:
+    """Whether an address is that of a server of MLflow's, and not of its database."""
+    return uri.startswith(("http://", "https://"))
+
+
 def open_client(uri: str) -> Any:
     """An MlflowClient for an address. Time-outs that the user has set stay as they are."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")

@@ -19,7 +19,7 @@ from upath import UPath
 from analysis.masking import hidden
 from analysis.plain_text import message_text
 from analysis.store.files import as_local, study_folder
-from analysis.store.mlflow_client import is_connection_error, open_client, reason, search_all_runs
+from analysis.store.mlflow_client import is_connection_error, is_server, open_client, reason, search_all_runs
 from study.config.model import StudyConfig
 from study.recording.database.connection import (
     UnsafeJournalError,
@@ -124,11 +124,6 @@ def sync_hint(config: StudyConfig) -> str:
     options = ["--name", config.name, "--storage", hidden(str(config.storage))]
     options += ["--tracking-uri", hidden(config.tracking_uri)] if config.tracking_uri else []
     return f"`python -m study.sync {shlex.join(options)}`"
-
-
-def is_server(uri: str) -> bool:
-    """Whether an address is that of a server of MLflow's, and not of its database."""
-    return uri.startswith(("http://", "https://"))
 
 
 def _check_own_database(uri: str) -> None:

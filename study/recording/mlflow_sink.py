@@ -8,7 +8,8 @@ says has changed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ from analysis.parameters import value_text
 from analysis.store.mlflow_client import is_connection_error, reason
 from analysis.store.record_schema import RunDescription
 from analysis.store.records import PackRecord
-from study.recording.database.runs import HeldRun, TrackedRun, insert_runs
+from study.recording.database.runs import HeldRun, Point, TrackedRun, insert_runs
 from study.recording.live.shown import LIVE_TAG, ShownRuns
-from study.recording.live.told import LivePack, Point
+from study.recording.live.told import LivePack
 from study.recording.mlflow_requests import log_run
 from study.recording.report_artifacts import RefusedAddressError, log_report_files
 from study.recording.side_by_side import side_by_side
@@ -46,6 +47,15 @@ class TrackingError(RuntimeError):
     def __init__(self, text: str, unreachable: bool = False) -> None:
         super().__init__(text)
         self.unreachable = unreachable
+
+
+@contextmanager
+def tracking_errors() -> Iterator[None]:
+    """Makes whatever MLflow raises a `TrackingError`: its stores raise errors of many kinds."""
+    try:
+        yield
+    except Exception as error:
+        raise TrackingError(reason(error), is_connection_error(error)) from error
 
 
 @dataclass
@@ -93,13 +103,11 @@ class TrackingSink:
         missing = [run for run in record.runs if self._origin_of(run.key) != _origin(run.tags)]
         if not missing:
             return
-        try:
+        with tracking_errors():
             points = {str(key): group for key, group in record.points.groupby("key", observed=True)}
             times = (record.started, record.finished)
             parent = self._parent(*times)
             self._write([_to_write(run, _points(points.get(run.key)), times, parent) for run in missing])
-        except Exception as error:  # MLflow's stores raise errors of many kinds
-            raise TrackingError(reason(error), is_connection_error(error)) from error
 
     def write_cells(self, cells: Sequence[TrackedRun]) -> None:
         """Writes the study's aggregates; those that say something else than these are deleted.
@@ -110,12 +118,10 @@ class TrackingSink:
         wanted = {cell.key: _origin(cell.tags) for cell in cells}
         held = {key: origin for key, (_, origin) in self._finished.items() if key.startswith(CELL)}
         self.remove([key for key, origin in held.items() if wanted.get(key) != origin])
-        try:
+        with tracking_errors():
             below = {PARENT_TAG: self.study_run} if self.study_run else {}
             new = [cell for cell in cells if cell.key not in self._finished]
             self._write([replace(cell, tags={**cell.tags, **below}) for cell in new])
-        except Exception as error:  # MLflow's stores raise errors of many kinds
-            raise TrackingError(reason(error), is_connection_error(error)) from error
 
     def show(self, pack: LivePack) -> None:
         """Shows what is new of a pack in training, of those of its runs that MLflow does not hold.
@@ -124,15 +130,13 @@ class TrackingSink:
             TrackingError: If MLflow fails; the same can be shown again.
         """
         held = self._finished.keys() | self._unfinished.keys()
-        try:
+        with tracking_errors():
             times = (pack.started, None)
             parent = self._parent(*times)
             runs = {
                 member: _to_write(run, (), times, parent) for member, run in enumerate(pack.runs) if run.key not in held
             }
             self._shown.show(pack, runs, self._example or parent)
-        except Exception as error:  # MLflow's stores raise errors of many kinds
-            raise TrackingError(reason(error), is_connection_error(error)) from error
 
     def withdraw(self, keys: Collection[str] | None = None) -> None:
         """Deletes runs that are shown and will not end, by their keys; by default all of them.
@@ -140,10 +144,8 @@ class TrackingSink:
         Raises:
             TrackingError: If MLflow fails.
         """
-        try:
+        with tracking_errors():
             self._shown.withdraw(keys)
-        except Exception as error:  # MLflow's stores raise errors of many kinds
-            raise TrackingError(reason(error), is_connection_error(error)) from error
 
     def _write(self, runs: list[TrackedRun]) -> None:
         completed = self._shown.complete(runs)
@@ -162,11 +164,9 @@ class TrackingSink:
         Raises:
             TrackingError: If MLflow fails.
         """
-        try:
+        with tracking_errors():
             for key in self._finished.keys() & set(keys):
                 self.client.delete_run(self._finished.pop(key)[0])
-        except Exception as error:  # MLflow's stores raise errors of many kinds
-            raise TrackingError(reason(error), is_connection_error(error)) from error
 
     def log_report(self, folder: UPath) -> None:
         """Logs a report's files to the study's own run. Files of the same names are replaced.

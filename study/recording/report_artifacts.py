@@ -20,6 +20,7 @@ from upath import UPath
 from analysis.masking import hidden
 from analysis.report.files import FIGURE_NAMES, FIGURES, FILES
 from analysis.store.files import list_files, opened_folder, read_file, replace_in
+from analysis.store.mlflow_client import is_server
 
 _FILE_NAMES = re.compile("|".join(map(re.escape, FILES)))
 REPORT = "report"  # the folder of a report among the files of a run
@@ -77,20 +78,20 @@ def checked_address(address: str, uri: str, within: Path | None) -> Path | None:
         parts = urlsplit(address)
     except ValueError:
         raise RefusedAddressError(f"MLflow keeps its files at {shown!r}, which is no address") from None
-    is_server = uri.startswith(("http://", "https://"))
+    served = is_server(uri)
     if parts.scheme not in _LOCAL:
         if parts.scheme not in _REMOTE:
             raise RefusedAddressError(f"MLflow keeps its files at {shown!r}, a kind of address that is not written to")
         if parts.scheme == "mlflow-artifacts":
             if parts.netloc and not _is_same_server(parts, urlsplit(uri)):
                 raise RefusedAddressError(f"MLflow at {hidden(uri)} keeps its files at another server, {shown!r}")
-        elif (is_server or within is not None) and not _is_allowed(address):
+        elif (served or within is not None) and not _is_allowed(address):
             raise RefusedAddressError(
                 f"MLflow at {hidden(uri)} keeps its files at {shown!r}, where credentials of your own would write "
                 f"them: if they may, set {ALLOWED} to that address or one above it"
             )
         return None
-    if is_server:
+    if served:
         raise RefusedAddressError(
             f"the server {hidden(uri)} names a folder of this machine for its files, {shown!r}, which a "
             "server should not choose: start it with --serve-artifacts"

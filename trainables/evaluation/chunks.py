@@ -17,11 +17,19 @@ _FEWEST_QUERIES = 64  # a product with fewer rows spends more time on reading th
 
 
 class Chunk(NamedTuple):
-    """Some members, some of their queries, and the squared distances [k, q, N] from these to the references."""
+    """Distances from some queries to the references.
+
+    Attributes:
+        members: Some members.
+        queries: Some of their queries.
+        distances: Squared, [k, q, N]. That of a query to itself is infinite.
+        choices: How many references a query has, itself left out.
+    """
 
     members: slice
     queries: slice
     distances: Tensor
+    choices: int
 
 
 def distance_chunks(queries: Tensor, references: Tensor | None = None) -> Iterator[Chunk]:
@@ -38,7 +46,7 @@ def distance_chunks(queries: Tensor, references: Tensor | None = None) -> Iterat
         if references is None:
             own = positions[chunk]
             distances[:, own - chunk.start, own] = torch.inf
-        yield Chunk(members, chunk, distances)
+        yield Chunk(members, chunk, distances, wide - (references is None))
 
 
 def member_chunks(members: int, queries: int, references: int, device: torch.device) -> Iterator[tuple[slice, slice]]:

@@ -40,11 +40,10 @@ def votes_right(chunk: Chunk, query_labels: Tensor, labels: Tensor, neighbours: 
     Args:
         chunk: The distances of some queries to all references.
         query_labels: [K, Q] from 0.
-        labels: Of the references, [K, N] from 0. They are the queries' own if these are the references.
+        labels: Of the references, [K, N] from 0.
         neighbours: See `knn_accuracy`.
     """
-    voters = min(neighbours, labels.shape[1] - (labels is query_labels))
-    nearest = smallest_columns(chunk.distances, voters)
+    nearest = smallest_columns(chunk.distances, min(neighbours, chunk.choices))
     neighbour_labels = labels[chunk.members].unsqueeze(1).expand(-1, nearest.shape[1], -1).gather(2, nearest)
     votes = torch.nn.functional.one_hot(neighbour_labels, int(labels.max()) + 1).sum(2)
     return votes.argmax(2) == query_labels[chunk.members, chunk.queries]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from trainables.evaluation.chunks import distance_chunks
 from trainables.evaluation.classification import knn_accuracy, share_right, votes_right
-from trainables.evaluation.retrieval import averaged, retrieval_metrics, retrieval_scores
+from trainables.evaluation.retrieval import averaged, others_of_class, retrieval_metrics, retrieval_scores
 from trainables.evaluation.variance import variance_metrics
 
 
@@ -27,8 +27,9 @@ def evaluate(embeddings: Tensor, labels: Tensor, references: tuple[Tensor, Tenso
             "knn_accuracy": knn_accuracy(embeddings, labels, references),
         }
     # Both look for the nearest among the same samples.
+    relevant = others_of_class(labels)
     scores, votes = [], []
     for chunk in distance_chunks(embeddings):
-        scores.append(retrieval_scores(chunk, labels))
+        scores.append(retrieval_scores(chunk, labels, relevant))
         votes.append(votes_right(chunk, labels, labels))
     return {**variances, **averaged(scores, labels), "knn_accuracy": share_right(votes, labels)}

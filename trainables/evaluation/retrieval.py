@@ -25,25 +25,30 @@ def retrieval_metrics(embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
     Returns:
         ``recall_at_1`` to ``recall_at_8`` and ``map_at_r``, each [K] float64; NaN if there are no queries.
     """
-    return averaged([retrieval_scores(chunk, labels) for chunk in distance_chunks(embeddings)], labels)
+    relevant = others_of_class(labels)
+    return averaged([retrieval_scores(chunk, labels, relevant) for chunk in distance_chunks(embeddings)], labels)
 
 
-def retrieval_scores(chunk: Chunk, labels: Tensor) -> Tensor:
+def others_of_class(labels: Tensor) -> Tensor:
+    """How many other samples each sample's class has, [K, N], for labels [K, N] from 0."""
+    of_class = labels.new_zeros(len(labels), int(labels.max()) + 1).scatter_add_(1, labels, torch.ones_like(labels))
+    return of_class.gather(1, labels) - 1
+
+
+def retrieval_scores(chunk: Chunk, labels: Tensor, relevant: Tensor) -> Tensor:
     """The scores of some queries.
 
     Args:
         chunk: Their distances to all samples of their part.
         labels: [K, N].
+        relevant: Of `others_of_class`.
 
     Returns:
         [k, q, len(RECALL_AT) + 2] float64: recall at each K, average precision at R, and whether it is a query.
     """
-    labels = labels[chunk.members]
-    of_class = labels.new_zeros(len(labels), int(labels.max()) + 1).scatter_add_(1, labels, torch.ones_like(labels))
-    relevant = of_class.gather(1, labels[:, chunk.queries]) - 1
-    deepest = max(int(relevant.max()), *RECALL_AT)
-    depth = min(deepest, labels.shape[1] - 1)
-    narrow = labels.to(torch.int32)
+    relevant = relevant[chunk.members, chunk.queries]
+    depth = min(max(int(relevant.max()), *RECALL_AT), chunk.choices)
+    narrow = labels[chunk.members].to(torch.int32)
     alike = narrow[:, chunk.queries].unsqueeze(2) == narrow.unsqueeze(1)
     hits = marks_of_smallest(chunk.distances, alike, depth)
 

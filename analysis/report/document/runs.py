@@ -83,7 +83,7 @@ def _shown(dataset: str, runs: pd.DataFrame, tried: pd.DataFrame) -> list[_Shown
     return [_ShownRun(dataset, run, marks) for (_, run), marks in of_run]
 
 
-def _table_of_runs(rows: Sequence[_ShownRun], shown_at: RunAddresses | None = None, scored: bool = False) -> TextTable:
+def _table_of_runs(rows: Sequence[_ShownRun], shown_at: RunAddresses | None, scored: bool = False) -> TextTable:
     """Runs with their settings and their keys."""
     varied = [name for name in OPEN if len({one.run[name] for one in rows}) > 1]
     names = ("seed", ARM, "miner", "margin", "lr", *varied)

@@ -30,6 +30,11 @@ _LINEAR = ("train/active_ratio", SCORE.column)  # shares
 _COLUMNS = ["dataset", ARM, "metric", "epoch", "n", "mean", "low", "high"]
 
 
+def is_logarithmic(metric: str) -> bool:
+    """Whether the axis of a metric's curve is logarithmic, where its values allow it."""
+    return metric not in _LINEAR
+
+
 def curve(metric: str, rows: pd.DataFrame, comparison: Comparison) -> Drawing:
     """A metric by epoch, for both arms.
 
@@ -50,7 +55,7 @@ def curve(metric: str, rows: pd.DataFrame, comparison: Comparison) -> Drawing:
     edge = ""
     with panel() as (figure, axes):
         draw(axes, rows, "epoch", pair_styles(comparison))
-        if rows["mean"].gt(0).all() and metric not in _LINEAR:
+        if rows["mean"].gt(0).all() and is_logarithmic(metric):
             axes.set_yscale("log")
             edge = _end_at_edge(axes, rows)
             axes.yaxis.set_major_formatter(PlainLog())
@@ -111,7 +116,7 @@ def _curves(comparison: Comparison, points: pd.DataFrame) -> pd.DataFrame:
 
 def _intervals(per_seed: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The means of a metric over seeds by arm and epoch, with their intervals."""
-    logarithmic = metric not in _LINEAR and bool((per_seed["value"] > 0).all())
+    logarithmic = is_logarithmic(metric) and bool((per_seed["value"] > 0).all())
     values = per_seed.assign(value=np.log(per_seed["value"])) if logarithmic else per_seed
     means = values.groupby([ARM, "metric", "epoch"])["value"].agg(["count", "mean", "sem"]).reset_index()
     rows = with_t_intervals(means.rename(columns={"count": "n"}))

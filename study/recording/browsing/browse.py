@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 
 from analysis.report.build import Study
-from analysis.store.mlflow_client import is_connection_error, reason
 from study.recording.browsing.addresses import browse_text
 from study.recording.browsing.cells import study_cells
 from study.recording.browsing.questions import questions, watching
 from study.recording.browsing.summary import write_summary
 from study.recording.browsing.views import View
 from study.recording.database.connection import gather_statistics
-from study.recording.mlflow_sink import TrackingError, TrackingSink
+from study.recording.mlflow_sink import TrackingSink, tracking_errors
 
 
 def write_watching(sink: TrackingSink, uri: str, study: str) -> str:
@@ -27,10 +26,8 @@ def write_watching(sink: TrackingSink, uri: str, study: str) -> str:
         TrackingError: If MLflow fails; it can be written again.
     """
     view = watching()
-    try:
+    with tracking_errors():
         sink.client.set_experiment_tag(sink.experiment, *view.tag(time.time_ns() // 1_000_000))
-    except Exception as error:  # MLflow's stores raise errors of many kinds
-        raise TrackingError(reason(error), is_connection_error(error)) from error
     return browse_text(uri, study, sink.experiment, [view])
 
 
@@ -47,12 +44,10 @@ def write_browsing(sink: TrackingSink, study: Study) -> list[View]:
     cells = study_cells(study, now)
     views = questions(study, cells)
     sink.write_cells(cells)
-    try:
+    with tracking_errors():
         for view in views:
             sink.client.set_experiment_tag(sink.experiment, *view.tag(now))
         write_summary(sink, study, views, now)
         if sink.database is not None:
             gather_statistics(sink.database)
-    except Exception as error:  # MLflow's stores raise errors of many kinds
-        raise TrackingError(reason(error), is_connection_error(error)) from error
     return views

@@ -21,7 +21,7 @@ from analysis.parameters import ARM, CONDITION, Value, value_text
 from analysis.report.arms import arm_styles
 from analysis.report.build import Study
 from study.recording.browsing.naming import by_epoch_name, digest, score_name
-from study.recording.database.runs import TrackedRun
+from study.recording.database.runs import Point, TrackedRun
 from study.recording.mlflow_sink import CELL, CONTENT_TAG
 
 SETTING, TRIED = "setting", "tried"
@@ -34,7 +34,6 @@ TRIED_COUNTS = ("runs", "diverged", "stopped", "collapsed", "satisfied")
 _VALIDATION = Metric("val_map_at_r", "MAP@R on validation data", SELECTION, "primary", "share", judged=False)
 _COLOUR_TAG = "mlflow.runColor"  # MLflow's own name, which its interface reads
 _MEANS = ["metric", "n", "mean", "low", "high"]
-Point = tuple[str, int, float]
 
 
 def study_cells(study: Study, now: int) -> list[TrackedRun]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.comparison.result import Result
-from analysis.metrics import METRICS, SCORE, Estimand
+from analysis.metrics import METRICS, SCORE, SELECTION, Estimand
 from analysis.parameters import ARM, CONDITION
 from analysis.report.build import Study
-from analysis.report.figures.curves import DYNAMICS, VARIANCES
+from analysis.report.figures.curves import DYNAMICS, VARIANCES, is_logarithmic
 from analysis.report.formatting import bounds_text, difference_text
 from study.recording.browsing.cells import ENDS, ESTIMANDS, LOG_MARGIN, MEAN, RANK, SETTING, TRIED_COUNTS
 from study.recording.browsing.naming import by_epoch_name, score_name
@@ -28,7 +28,6 @@ from study.recording.browsing.views import (
 from study.recording.database.runs import TrackedRun
 
 _BESIDE = ("recall_at_1", "linear_accuracy")
-_VALIDATED = f"val/{SCORE.name}"
 _WIDE_RANGE = 20  # the largest margin by the smallest, from which on an axis of the margins themselves shows little
 _SCORES = tuple(metric(f"{SCORE.name}/{end}") for end in ENDS)
 # A view's key stands in its address behind `viewStateShareKey=`; what is no small number would be masked as a secret.
@@ -56,12 +55,12 @@ def watching() -> View:
     """Runs while they train, with their curves."""
     curves = Section(
         "Runs in training, by epoch",
-        (lines([_VALIDATED]), *(lines([name], logarithmic=name != "train/active_ratio") for name in DYNAMICS)),
+        (lines([SELECTION]), *(lines([name], logarithmic=is_logarithmic(name)) for name in DYNAMICS)),
         columns=2,
     )
-    columns = (*map(param, ("dataset", ARM, "miner", "margin", "lr", "seed")), metric(_VALIDATED), metric(DYNAMICS[0]))
+    columns = (*map(param, ("dataset", ARM, "miner", "margin", "lr", "seed")), metric(SELECTION), metric(DYNAMICS[0]))
     only = "attributes.status = 'RUNNING' and tags.level = 'run'"
-    return View(_WATCHING, "While it trains", only, columns, metric(_VALIDATED), sections=(curves,))
+    return View(_WATCHING, "While it trains", only, columns, metric(SELECTION), sections=(curves,))
 
 
 def _better(study: Study, estimand: Estimand, cells: Sequence[TrackedRun]) -> View:
@@ -112,7 +111,7 @@ def _losses(study: Study, kind: str, cells: Sequence[TrackedRun]) -> View:
 
 def _curve(dataset: str, name: str) -> Chart:
     own = by_epoch_name(dataset, name)
-    return lines([f"{own}/{end}" for end in ENDS], logarithmic=name != "train/active_ratio")
+    return lines([f"{own}/{end}" for end in ENDS], logarithmic=is_logarithmic(name))
 
 
 def _setting(cells: Sequence[TrackedRun]) -> View:

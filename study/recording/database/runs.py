@@ -19,8 +19,11 @@ from study.recording.database.connection import in_one_transaction
 
 NAME_TAG = "mlflow.runName"  # MLflow sets it beside the name
 _EXAMPLE = text("SELECT * FROM runs WHERE run_uuid = :example")
-_RUNS = table("runs", *map(column, ("run_uuid", "status", "lifecycle_stage", "experiment_id", "start_time")))
+_COLUMNS = ("run_uuid", "name", "status", "lifecycle_stage", "experiment_id", "start_time", "end_time")
+RUNS = table("runs", *map(column, _COLUMNS))  # as far as it is read or changed
 _TAGS = table("tags", *map(column, ("run_uuid", "key", "value")))
+Point = tuple[str, int, float]
+"""Metric, epoch and value."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class TrackedRun:
     finished: int | None
     tags: Mapping[str, str]
     params: Mapping[str, str]
-    points: Sequence[tuple[str, int, float]]
+    points: Sequence[Point]
 
 
 @dataclass(frozen=True)
@@ -103,13 +106,12 @@ def held_runs(database: Engine, experiment: str, tags: Collection[str]) -> list[
     Raises:
         ConnectionError: If the connection broke.
     """
-    runs = _RUNS.c.experiment_id == int(experiment), _RUNS.c.lifecycle_stage == "active"
-    below = and_(_TAGS.c.run_uuid == _RUNS.c.run_uuid, _TAGS.c.key.in_(tags))
+    below = and_(_TAGS.c.run_uuid == RUNS.c.run_uuid, _TAGS.c.key.in_(tags))
     wanted = (
-        select(_RUNS.c.run_uuid, _RUNS.c.status, _TAGS.c.key, _TAGS.c.value)
-        .select_from(_RUNS.outerjoin(_TAGS, below))
-        .where(*runs)
-        .order_by(_RUNS.c.start_time.desc(), _RUNS.c.run_uuid)
+        select(RUNS.c.run_uuid, RUNS.c.status, _TAGS.c.key, _TAGS.c.value)
+        .select_from(RUNS.outerjoin(_TAGS, below))
+        .where(RUNS.c.experiment_id == int(experiment), RUNS.c.lifecycle_stage == "active")
+        .order_by(RUNS.c.start_time.desc(), RUNS.c.run_uuid)
     )
 
     def held(connection: Connection) -> list[HeldRun]:
@@ -170,13 +172,13 @@ def _pairs(run_id: str, values: Mapping[str, str]) -> list[dict[str, object]]:
     return [{"key": key, "value": value, "run_uuid": run_id} for key, value in values.items()]
 
 
-def _points(run_id: str, points: Sequence[tuple[str, int, float]], stamp: int) -> list[dict[str, object]]:
+def _points(run_id: str, points: Sequence[Point], stamp: int) -> list[dict[str, object]]:
     each = {"timestamp": stamp, "is_nan": False, "run_uuid": run_id}
     return [{"key": metric, "step": epoch, "value": value, **each} for metric, epoch, value in points]
 
 
-def _latest(points: Sequence[tuple[str, int, float]]) -> list[tuple[str, int, float]]:
-    latest: dict[str, tuple[str, int, float]] = {}
+def _latest(points: Sequence[Point]) -> list[Point]:
+    latest: dict[str, Point] = {}
     for point in points:
         if point[0] not in latest or latest[point[0]][1] <= point[1]:
             latest[point[0]] = point

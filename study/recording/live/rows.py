@@ -8,12 +8,10 @@ from dataclasses import replace
 from sqlalchemy import Connection, Engine, bindparam, column, delete, table, update
 
 from study.recording.database.connection import in_one_transaction
-from study.recording.database.runs import TrackedRun, insert_rows, point_rows, run_rows
-from study.recording.live.told import Point
+from study.recording.database.runs import RUNS, Point, TrackedRun, insert_rows, point_rows, run_rows
 
-_RUNS = table("runs", *map(column, ("run_uuid", "name", "status", "lifecycle_stage", "start_time", "end_time")))
-_END = update(_RUNS).where(
-    _RUNS.c.run_uuid == bindparam("id"), _RUNS.c.status == "RUNNING", _RUNS.c.lifecycle_stage == "active"
+_END = update(RUNS).where(
+    RUNS.c.run_uuid == bindparam("id"), RUNS.c.status == "RUNNING", RUNS.c.lifecycle_stage == "active"
 )
 _LATEST = table("latest_metrics", column("run_uuid"), column("key"))
 _FORGET_LATEST = delete(_LATEST).where(_LATEST.c.run_uuid == bindparam("id"), _LATEST.c.key == bindparam("metric"))

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from analysis.store.mlflow_client import is_connection_error
-from study.recording.database.runs import TrackedRun, insert_runs
+from study.recording.database.runs import Point, TrackedRun, insert_runs
 from study.recording.live.rows import add_points, complete_runs
-from study.recording.live.told import LivePack, Point
+from study.recording.live.told import LivePack
 from study.recording.mlflow_requests import log_points, log_run
 from study.recording.side_by_side import side_by_side
 

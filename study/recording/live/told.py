@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.store.record_schema import RunDescription
+from study.recording.database.runs import Point
 from trainables.training.live_points import LivePoints
-
-Point = tuple[str, int, float]
 
 
 @dataclass(frozen=True)
