@@ -13,6 +13,7 @@ import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCREENSHOTS = Path("build") / "screenshots"  # kept by CI
+PATIENCE = 60_000  # milliseconds until a page shows something, on a busy machine
 
 
 @contextmanager
@@ -39,6 +40,19 @@ def missing(what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"CI has no {what}")
     pytest.skip(f"no {what}")
+
+
+def comes_to_show(page: Any, text: str) -> bool:
+    """Waits until the page shows a text; playwright's TimeoutError names it if it never does."""
+    page.wait_for_function("text => document.body.innerText.includes(text)", arg=text, timeout=PATIENCE)
+    return True
+
+
+def count_of(elements: Any, expected: int) -> int:
+    """How many elements a page shows, as soon as it shows so many as are expected."""
+    elements.nth(expected - 1).wait_for(state="attached", timeout=PATIENCE)
+    found: int = elements.count()
+    return found
 
 
 def keep_picture(page: Any, name: str) -> None:

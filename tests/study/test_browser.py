@@ -14,12 +14,11 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
-from tests.browser import keep_picture, opened_page
+from tests.browser import PATIENCE, comes_to_show, count_of, keep_picture, opened_page
 from tests.study.processes import Server, Session, free_port, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
 SMALL = ["--datasets", "digits", "synthetic", "--miners", "all", "--margins", "0.5", "4"]
-PATIENCE = 60_000  # milliseconds until a page shows something, on a busy machine
 
 FIRST_CHART = """() => document.querySelector('.js-plotly-plot').data.map(
     line => ({name: line.name, metric: line.metricKey, last: line.y[line.y.length - 1]}))"""
@@ -96,24 +95,22 @@ def opened(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open
 
 def test_which_loss_is_better_opens_on_the_verdicts(opened: Opened) -> None:
     opened.look("Which loss is better", ".bartext")
-    text = opened.page.inner_text("body")
-    bars = opened.page.locator(".bartext").all_text_contents()
     for dataset, row in opened.verdicts.to_dict("index").items():
         turned = row["side"] == row["second"]
         ends = (-row["ci_high"], -row["ci_low"]) if turned else (row["ci_low"], row["ci_high"])
         difference = -row["difference"] if turned else row["difference"]
         said = f"{dataset}: {row['verdict']} {100 * difference:+.2f} pt [{100 * ends[0]:+.2f}, {100 * ends[1]:+.2f}]"
-        assert said in text
-        assert f"{dataset} map_at_r/mean" in text
+        assert comes_to_show(opened.page, said)
+        assert comes_to_show(opened.page, f"{dataset} map_at_r/mean")
+    bars = opened.page.locator(".bartext").all_text_contents()
     first = opened.verdicts.loc[opened.verdicts.index[0]]  # that of the charts in sight
     assert {f"{float(bar):.2f}" for bar in bars} >= {f"{first.first_mean:.2f}", f"{first.second_mean:.2f}"}
 
 
 def test_what_the_losses_do_opens_on_curves_of_both_with_their_intervals(opened: Opened) -> None:
     opened.look("What the losses do", ".scatterlayer .trace")
-    text = opened.page.inner_text("body")
     for dataset in opened.verdicts.index:
-        assert f"{dataset}, by epoch: mean and 95% interval" in text
+        assert comes_to_show(opened.page, f"{dataset}, by epoch: mean and 95% interval")
     drawn = opened.page.evaluate(FIRST_CHART)
     assert {(line["name"], line["metric"]) for line in drawn} == {
         (f"{loss} digits", f"digits loss/{end}")
@@ -123,22 +120,21 @@ def test_what_the_losses_do_opens_on_curves_of_both_with_their_intervals(opened:
     last = opened.curve[opened.curve["epoch"] == opened.curve["epoch"].max()].set_index("loss")["mean"]
     means = {line["name"].split()[0]: line["last"] for line in drawn if line["metric"].endswith("/mean")}
     assert means == pytest.approx(last.to_dict())
-    assert not re.search(r"Model metrics \(\d+\)|No charts in this section", text)
+    assert not re.search(r"Model metrics \(\d+\)|No charts in this section", opened.page.inner_text("body"))
 
 
 def test_which_setting_opens_on_settings_and_margins(opened: Opened) -> None:
     opened.look("Which setting", ".scatterlayer .point")
-    text = opened.page.inner_text("body")
     for dataset in opened.verdicts.index:
-        assert f"{dataset}: mean MAP@R of each setting" in text
-    assert "margin vs. digits map_at_r/mean" in text
+        assert comes_to_show(opened.page, f"{dataset}: mean MAP@R of each setting")
+    assert comes_to_show(opened.page, "margin vs. digits map_at_r/mean")
     points = opened.page.locator(".js-plotly-plot").filter(has=opened.page.locator(".scatterlayer .point")).first
-    assert points.locator(".scatterlayer .point").count() == 4, "two margins of two losses"
+    assert count_of(points.locator(".scatterlayer .point"), 4) == 4, "two margins of two losses"
 
 
 def test_what_failed_opens_on_how_many_runs_diverged(opened: Opened) -> None:
     opened.look("What failed", "[role=row] [role=gridcell]")
-    assert opened.page.get_by_text("0 of 22 runs").count() == 4
+    assert count_of(opened.page.get_by_text("0 of 22 runs"), 4) == 4
 
 
 def test_the_studys_description_leads_to_the_same_views(opened: Opened) -> None:
@@ -148,7 +144,7 @@ def test_the_studys_description_leads_to_the_same_views(opened: Opened) -> None:
     opened.page.locator("[role=row] a", has_text=re.compile("^s$")).first.click(timeout=PATIENCE)
     opened.page.get_by_text("Show more").click(timeout=PATIENCE)
     for title in opened.addresses:
-        assert opened.page.get_by_role("link", name=title).count() == 1
+        assert count_of(opened.page.get_by_role("link", name=title), 1) == 1
 
 
 def test_runs_in_training_are_seen_with_their_curves(
@@ -181,4 +177,4 @@ def test_a_run_in_the_report_leads_to_that_run_alone_in_mlflow(opened: Opened) -
     opened.page.goto("about:blank")
     opened.page.goto(unescape(address))
     opened.page.get_by_text("1 matching run").wait_for(timeout=PATIENCE)
-    assert opened.page.locator("[role=row] a", has_text=re.compile("^triplet .* seed 0 digits")).count() == 1
+    assert count_of(opened.page.locator("[role=row] a", has_text=re.compile("^triplet .* seed 0 digits")), 1) == 1

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trainables.evaluation.chunks import Chunk, distance_chunks
-from trainables.pairwise.ordering import marks_of_smallest
+from trainables.pairwise.hits import hits_among_nearest
 
 RECALL_AT = (1, 2, 4, 8)
 
@@ -48,9 +48,7 @@ def retrieval_scores(chunk: Chunk, labels: Tensor, relevant: Tensor) -> Tensor:
     """
     relevant = relevant[chunk.members, chunk.queries]
     depth = min(max(int(relevant.max()), *RECALL_AT), chunk.choices)
-    narrow = labels[chunk.members].to(torch.int32)
-    alike = narrow[:, chunk.queries].unsqueeze(2) == narrow.unsqueeze(1)
-    hits = marks_of_smallest(chunk.distances, alike, depth)
+    hits = hits_among_nearest(chunk.distances, labels[chunk.members, chunk.queries], labels[chunk.members], depth)
 
     recalls = [hits[:, :, :k].any(2).double() for k in RECALL_AT]
     ranks = torch.arange(1, depth + 1, device=hits.device)

@@ -2,19 +2,28 @@
 
 Float32 values that are not negative sort in the same order as their bit patterns. So a value, its tie-break and its
 column fit into one 64-bit integer, and sorting needs no separate index array. On the CPU, numpy sorts short rows of
-integers with SIMD instructions; for rows of 64 it is about 20 times as fast as `torch.sort`.
+integers with SIMD instructions; for rows of 64 it is about 20 times as fast as `torch.sort`. Long rows are therefore
+sorted in short blocks, wherever only their smallest values count.
 """
 
 from __future__ import annotations
 
+import math
+from typing import Any, TypeVar
+
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 _COLUMN_BITS = 31
 _SMALL_COUNT = 16  # up to this count, a heap (`torch.topk`) is faster than numpy's partition
 _LONG_ROW, _BLOCK = 2048, 64  # rows from this length on are searched in blocks of this length
+_SORTED_BLOCK = 256  # longest row that numpy sorts by a network of SIMD instructions, whatever its integers
+_DEVIATIONS = 4.0  # by how many a block may hold more of the smallest than its share, before it counts as uneven
 _COLUMN_MASK = (1 << _COLUMN_BITS) - 1
+
+_Integer = TypeVar("_Integer", bound=np.integer[Any])
 
 
 def argsort_rows(values: Tensor, tie_break: Tensor | None = None) -> Tensor:
@@ -51,42 +60,45 @@ def smallest_columns(values: Tensor, count: int) -> Tensor:
     keys = _keys(values, None)
     if keys.device.type != "cpu" or count <= _SMALL_COUNT:
         return torch.topk(keys, count, dim=-1, largest=False, sorted=True).values & _COLUMN_MASK
-    keys.numpy().partition(count - 1, axis=-1)
-    first = keys[..., :count].contiguous()
-    first.numpy().sort(axis=-1)
-    return first & _COLUMN_MASK
+    return torch.from_numpy(smallest_keys(keys.numpy(), count)) & _COLUMN_MASK
 
 
-def marks_of_smallest(values: Tensor, marks: Tensor, count: int) -> Tensor:
-    """Whether the columns of `smallest_columns` are marked, at a third of the cost.
+def smallest_keys(keys: npt.NDArray[_Integer], count: int) -> npt.NDArray[_Integer]:
+    """The smallest integers of each row [..., N] in ascending order, [..., count], on the CPU.
 
-    A value and its mark fit into 32 bits, if no column has to. Where an unmarked value equals a marked one, their
-    columns decide, and the row is sorted with them.
-
-    Args:
-        values: [..., N], as for `argsort_rows`.
-        marks: [..., N] bool.
-        count: How many, at most N.
-
-    Returns:
-        [..., count] bool.
+    A row is dealt out into short blocks, and each is sorted. Few of a block can be among the smallest of the row, and
+    only these are sorted together. Where a block turns out to hold more of them, its row is sorted as a whole.
     """
-    if values.dtype != torch.float32 or values.device.type != "cpu" or count == 0:
-        return marks.gather(-1, smallest_columns(values, count))
-    unsigned = (values.contiguous().view(torch.int32) << 1).numpy().view(np.uint32)
-    np.bitwise_or(unsigned, (~marks).numpy(), out=unsigned)
-    last = min(count, values.shape[-1] - 1)  # one more, to see whether it equals the last that counts
-    unsigned.partition(last, axis=-1)
-    first = unsigned[..., : last + 1].copy()
-    first.sort(axis=-1)
-    found = torch.from_numpy((first[..., :count] & 1) == 0)
-    changes = first[..., 1:] ^ first[..., :-1]  # 0 between equal keys, 1 between equal values of which one is marked
-    doubtful = torch.from_numpy((changes == 1).any(-1))
-    if count == last:
-        doubtful |= torch.from_numpy(changes[..., -1] == 0)
-    if bool(doubtful.any()):
-        found[doubtful] = marks[doubtful].gather(-1, smallest_columns(values[doubtful], count))
-    return found
+    blocks = _dealt(keys)
+    blocks.sort(axis=-1)
+    number, length = blocks.shape[-2:]
+    fair = count / number
+    taken = min(length, math.ceil(fair + _DEVIATIONS * math.sqrt(fair)) + 1) if number > 1 else length
+    smallest = blocks[..., :taken].reshape(*keys.shape[:-1], number * taken)
+    if number > 1:
+        smallest.sort(axis=-1)
+    smallest = smallest[..., :count]
+    if taken < length:
+        missed = blocks[..., taken].min(-1) < smallest[..., -1]
+        smallest[missed] = np.sort(keys[missed], axis=-1)[:, :count]
+    return smallest
+
+
+def _dealt(rows: npt.NDArray[_Integer]) -> npt.NDArray[_Integer]:
+    """Rows [..., N] dealt out in turn into as few blocks as hold them, [..., blocks, length].
+
+    So each block is a fair sample of its row, also where the samples of a class stand together. Places that are left
+    over at the end of some blocks hold the largest integer.
+    """
+    width = rows.shape[-1]
+    blocks = -(-width // _SORTED_BLOCK)
+    length = -(-width // blocks)
+    dealt = np.empty((*rows.shape[:-1], blocks, length), rows.dtype)
+    complete = blocks * (length - 1)
+    dealt[..., : length - 1] = rows[..., :complete].reshape(*rows.shape[:-1], length - 1, blocks).swapaxes(-1, -2)
+    dealt[..., : width - complete, length - 1] = rows[..., complete:]
+    dealt[..., width - complete :, length - 1] = np.iinfo(rows.dtype).max
+    return dealt
 
 
 def _smallest_of_best_blocks(values: Tensor, count: int) -> Tensor:

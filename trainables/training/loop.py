@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from itertools import islice
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from trainables.datasets.synthetic import AnyDataset
 from trainables.evaluation.classification import LinearProbe, linear_accuracy_within
-from trainables.evaluation.part_metrics import evaluate
-from trainables.evaluation.retrieval import retrieval_metrics
+from trainables.evaluation.part_metrics import all_metrics, curve_metrics, validation_metrics
 from trainables.evaluation.sketch import sketch
 from trainables.networks.encoders import Encoder, make_encoder
 from trainables.networks.parameters import StackedParameters, stack_parameters
@@ -62,8 +61,9 @@ def train_pack(
             as without the interruption.
 
     Returns:
-        ``train/...`` metrics of every epoch, ``val/...`` and ``test/...`` metrics of the evaluation epochs. Of training
-        that stops early, the metrics of its epochs and ``val/map_at_r`` after the last one.
+        ``train/...`` metrics of every epoch; at the evaluation epochs ``val/map_at_r``, and variances and retrieval
+        metrics on test data; at the last epoch all ``val/...`` and ``test/...`` metrics. Of training that stops early,
+        the metrics of its epochs and ``val/map_at_r`` after the last one.
 
     Raises:
         ValueError: If the structure names an unknown sampler, or a CNN gets inputs that are no images.
@@ -98,7 +98,7 @@ def train_pack(
         history.check_divergence(epoch, metrics["train/loss"] + probe_loss)
         history.record(epoch, {**metrics, "train/probe_loss": probe_loss})
         if epoch in evaluation_epochs:
-            history.record(epoch, trainer.evaluate(history if epoch == structure.epochs else None))
+            history.record(epoch, trainer.evaluate_at_end(history) if epoch == structure.epochs else trainer.evaluate())
         finished = epoch
         if on_epoch:
             on_epoch(epoch, snapshot)
@@ -165,43 +165,36 @@ class _PackTrainer:
         return Outcome.of_untrained(largest, self._margins, LOSSES[self._structure.loss].margin_power)
 
     @torch.no_grad()
-    def evaluate(self, final: History | None = None) -> dict[str, Tensor]:
-        """Validation and test metrics.
+    def validation_score(self) -> dict[str, Tensor]:
+        """MAP@R on the validation part, by which settings are chosen."""
+        return _of_members("val", self._embedded(self._data.validation), validation_metrics)
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, Tensor]:
+        """What curves over the epochs show: the validation score, variances and retrieval metrics on test data."""
+        return {**self.validation_score(), **_of_members("test", self._embedded(self._data.test), curve_metrics)}
+
+    @torch.no_grad()
+    def evaluate_at_end(self, history: History) -> dict[str, Tensor]:
+        """All validation and test metrics. The history gets a picture of the test embeddings.
 
         In a class-disjoint split no training sample has a class of the part. So the samples of the part classify each
         other.
-
-        Args:
-            final: The history, at the end of training only. It gets a picture of the test embeddings, and the metrics
-                include the accuracy of a linear probe.
         """
-        closed = self._structure.split == "closed"
-        references = self._embed_part(self._data.train) if closed else None
-        probe = LinearProbe(*references) if references and final else None
-        metrics: dict[str, Tensor] = {}
-        for prefix, parts in (("val", self._data.validation), ("test", self._data.test)):
-            scores_of_parts = []
-            for part in parts:
-                embeddings, labels = self._embed_part(part)
-                scores = evaluate(embeddings, labels, references)
-                if final:
-                    accuracy = probe.accuracy if probe else linear_accuracy_within
-                    scores["linear_accuracy"] = accuracy(embeddings, labels)
-                    if prefix == "test":
-                        for row, member in enumerate(part.members.tolist()):
-                            final.keep_sketch(member, *sketch(embeddings[row], labels[row]))
-                scores_of_parts.append(scores)
-            order = torch.cat([part.members for part in parts]).argsort()
-            for name in scores_of_parts[0]:
-                metrics[f"{prefix}/{name}"] = torch.cat([scores[name] for scores in scores_of_parts])[order]
-        return metrics
+        references = self._embed_part(self._data.train) if self._structure.split == "closed" else None
+        linear_accuracy = LinearProbe(*references).accuracy if references else linear_accuracy_within
 
-    @torch.no_grad()
-    def validation_score(self) -> dict[str, Tensor]:
-        """MAP@R on the validation part, by which settings are chosen."""
-        scores = [retrieval_metrics(*self._embed_part(part))["map_at_r"] for part in self._data.validation]
-        order = torch.cat([part.members for part in self._data.validation]).argsort()
-        return {"val/map_at_r": torch.cat(scores)[order]}
+        def metrics(embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
+            return {
+                **all_metrics(embeddings, labels, references),
+                "linear_accuracy": linear_accuracy(embeddings, labels),
+            }
+
+        validation, test = self._embedded(self._data.validation), self._embedded(self._data.test)
+        for part, embeddings, labels in test:
+            for row, member in enumerate(part.members.tolist()):
+                history.keep_sketch(member, *sketch(embeddings[row], labels[row]))
+        return {**_of_members("val", validation, metrics), **_of_members("test", test, metrics)}
 
     def _objective(self, embeddings: Tensor, labels: Tensor, uniforms: Tensor | None) -> LossResult:
         structure = self._structure
@@ -210,6 +203,9 @@ class _PackTrainer:
     def _embed(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         embeddings = self._encoder.embed(parameters, inputs)
         return torch.nn.functional.normalize(embeddings, dim=2) if self._structure.normalize else embeddings
+
+    def _embedded(self, parts: Sequence[Part]) -> list[_Embedded]:
+        return [_Embedded(part, *self._embed_part(part)) for part in parts]
 
     def _embed_part(self, part: Part) -> tuple[Tensor, Tensor]:
         views = self._parameters.views
@@ -222,6 +218,23 @@ class _PackTrainer:
             embeddings.append(self._embed(views, inputs))
             labels.append(batch_labels)
         return torch.cat(embeddings, 1), torch.cat(labels, 1)
+
+
+class _Embedded(NamedTuple):
+    """The embeddings [k, n, D] and labels [k, n] of a part."""
+
+    part: Part
+    embeddings: Tensor
+    labels: Tensor
+
+
+def _of_members(
+    prefix: str, parts: Sequence[_Embedded], measure: Callable[[Tensor, Tensor], dict[str, Tensor]]
+) -> dict[str, Tensor]:
+    """The metrics [K] of all members from those of each part."""
+    measured = [measure(embeddings, labels) for _, embeddings, labels in parts]
+    order = torch.cat([part.members for part, *_ in parts]).argsort()
+    return {f"{prefix}/{name}": torch.cat([metrics[name] for metrics in measured])[order] for name in measured[0]}
 
 
 def _add_step(sums: dict[str, Tensor], result: LossResult, norms: Tensor) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from tests.trainables.batches import batches
 from trainables.evaluation.chunks import member_chunks
 from trainables.evaluation.classification import LinearProbe, knn_accuracy, linear_accuracy_within
-from trainables.evaluation.part_metrics import evaluate
+from trainables.evaluation.part_metrics import all_metrics
 from trainables.evaluation.retrieval import retrieval_metrics
 from trainables.evaluation.variance import variance_metrics
 
@@ -125,7 +125,7 @@ def test_neighbours_that_are_looked_for_once_serve_retrieval_and_voting(
 ) -> None:
     _, _, test, test_labels = digits_parts
     embeddings, labels = torch.cat([test, test.flip(1)]), torch.cat([test_labels, test_labels.flip(1)])
-    both = evaluate(embeddings, labels, None)
+    both = all_metrics(embeddings, labels, None)
     apart = {**retrieval_metrics(embeddings, labels), "knn_accuracy": knn_accuracy(embeddings, labels)}
     assert all(torch.equal(both[name], values) for name, values in apart.items())
 
@@ -173,9 +173,9 @@ def test_linear_probe_survives_a_collapsed_and_a_diverged_member(
 def test_chunks_do_not_change_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(0)
     embeddings, labels = torch.randn(3, 50, 4, generator=generator), torch.arange(50).remainder(5).expand(3, -1)
-    expected_metrics = evaluate(embeddings, labels, (embeddings, labels))
+    expected_metrics = all_metrics(embeddings, labels, (embeddings, labels))
     monkeypatch.setattr("trainables.evaluation.chunks._ELEMENTS", {"cpu": 333})
     monkeypatch.setattr("trainables.evaluation.chunks._FEWEST_QUERIES", 1)
     assert len(list(member_chunks(3, 50, 50, embeddings.device))) > 3
-    for name, values in evaluate(embeddings, labels, (embeddings, labels)).items():
+    for name, values in all_metrics(embeddings, labels, (embeddings, labels)).items():
         assert torch.equal(values, expected_metrics[name])
