@@ -34,27 +34,26 @@ def contrastive_loss(
         it has a term but no gradient, because its direction is undefined.
     """
     with torch.no_grad():
+        # Masks are floats: on the CPU, sums and products of them are several times as fast as those of booleans.
         if isinstance(mined, AllCandidates):
-            positive = positive_candidates = masks.positive.triu()
-            negative = masks.negative.triu()
+            positive = positive_candidates = masks.positive.to(distances.dtype).triu_()
+            negative = masks.negative.to(distances.dtype).triu_()
         else:
             positive_candidates = _distinct_pairs(mined.positive, mined.is_candidate, distances)
             positive = _distinct_pairs(mined.positive, mined.has_negative, distances)
             negative = _distinct_pairs(mined.negative, mined.has_negative, distances)
         roots = distances.sqrt()
-        hinges = (margins[:, None, None] - roots).clamp_min_(0.0) * negative.to(roots.dtype)
-        positive_weights = positive.to(roots.dtype)
-        positive_terms = distances * positive_weights
+        hinges = (margins[:, None, None] - roots).clamp_min_(0.0).mul_(negative)
+        positive_terms = distances * positive
         total = (positive_terms + hinges.square()).sum(2).sum(1)
-        gradient = positive_weights - torch.where(roots > 0, hinges / roots, 0.0)
+        gradient = positive - torch.where(roots > 0, hinges / roots, 0.0)
 
-        active_positive, active_negative = positive_terms > 0, hinges > 0
-        positives = ActiveCount(active_positive.sum(2).sum(1), positive_candidates.sum(2).sum(1))
-        negatives = ActiveCount(active_negative.sum(2).sum(1), negative.sum(2).sum(1))
+        positives = ActiveCount(_count(positive_terms.sign()), _count(positive_candidates))
+        negatives = ActiveCount(_count(hinges.sign()), _count(negative))
         overall = ActiveCount(positives.active + negatives.active, positives.candidates + negatives.candidates)
         if isinstance(mined, AllCandidates):
-            anchor = (masks.positive.sum(2) > 0) & (masks.negative.sum(2) > 0)
-            with_positive, with_negative = anchor & _has_a_term(positive_terms), anchor & _has_a_term(hinges)
+            anchor = _is_in_one(positive) & _is_in_one(negative)
+            with_positive, with_negative = anchor & _is_in_one(positive_terms), anchor & _is_in_one(hinges)
         else:
             anchor = mined.is_candidate.sum(2) > 0
             near = mined.has_negative & (roots.gather(2, mined.negative) < margins[:, None, None])
@@ -115,11 +114,16 @@ LOSSES = {"contrastive": Loss(contrastive_loss, margin_power=1), "triplet": Loss
 
 
 def _distinct_pairs(columns: Tensor, chosen: Tensor, like: Tensor) -> Tensor:
-    """The unordered pairs {anchor, column} of the chosen slots, as an upper triangle [K, B, B] bool."""
+    """The unordered pairs {anchor, column} of the chosen slots, 1 in an upper triangle [K, B, B] of zeros."""
     marks = torch.zeros_like(like).scatter_add_(2, columns, chosen.to(like.dtype))
-    return (marks + marks.transpose(1, 2)).triu_() > 0
+    return (marks + marks.transpose(1, 2)).triu_().clamp_max_(1.0)
 
 
-def _has_a_term(terms: Tensor) -> Tensor:
-    """Whether a sample is in a pair with a term above zero, [K, B], from the terms [K, B, B], none below zero."""
-    return terms.sum(2) + terms.sum(1) > 0  # on the CPU a sum of floats is several times faster than `any`
+def _count(marks: Tensor) -> Tensor:
+    """The sum [K] of ones and zeros [K, B, B], exact also above 2^24."""
+    return marks.sum(2).sum(1, dtype=torch.float64)
+
+
+def _is_in_one(pairs: Tensor) -> Tensor:
+    """Whether a sample is in a pair with a value above zero, [K, B], from values [K, B, B], none below zero."""
+    return pairs.sum(2) + pairs.sum(1) > 0

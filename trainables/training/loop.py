@@ -134,16 +134,14 @@ class _PackTrainer:
         self._adam.restore(state["adam"])
 
     def train_epoch(self, epoch: int) -> dict[str, Tensor]:
-        sums: dict[str, Tensor] = {}
-        steps = 0
+        steps = []
         for inputs, labels, uniforms in self._data.batches(epoch):
             result = self._objective(self._embed(self._parameters.views, inputs), labels, uniforms)
             self._parameters.backward(result.loss)
             norms = torch.linalg.vector_norm(self._parameters.gradients, dim=1)
             self._adam.step()
-            _add_step(sums, result, norms)
-            steps += 1
-        return _epoch_metrics(sums, steps)
+            steps.append(_values_of_step(result, norms))
+        return _epoch_metrics(steps)
 
     @torch.no_grad()
     def probe(self) -> tuple[Tensor, Tensor]:
@@ -237,17 +235,18 @@ def _of_members(
     return {f"{prefix}/{name}": torch.cat([metrics[name] for metrics in measured])[order] for name in measured[0]}
 
 
-def _add_step(sums: dict[str, Tensor], result: LossResult, norms: Tensor) -> None:
-    step = {"loss": result.loss.detach(), "grad_norm": norms}
+def _values_of_step(result: LossResult, norms: Tensor) -> dict[str, Tensor]:
+    values = {"loss": result.loss.detach(), "grad_norm": norms}
     for kind, count in (("overall", result.overall), *result.by_kind.items()):
-        step[f"{kind}.active"], step[f"{kind}.candidates"] = count.active, count.candidates
-    for name, values in step.items():
-        sums[name] = sums[name] + values if name in sums else values.double()
+        values[f"{kind}.active"], values[f"{kind}.candidates"] = count.active, count.candidates
+    return values
 
 
-def _epoch_metrics(sums: dict[str, Tensor], steps: int) -> dict[str, Tensor]:
+def _epoch_metrics(steps: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Means over the steps of an epoch. A ratio is over all candidates of the epoch, and zero if there were none."""
-    metrics = {"train/loss": sums["loss"] / steps, "train/grad_norm": sums["grad_norm"] / steps}
+    # A row for each member: the order in which a sum over rows adds depends on the number of columns.
+    sums = {name: torch.stack([step[name] for step in steps], 1).double().sum(1) for name in steps[0]}
+    metrics = {"train/loss": sums["loss"] / len(steps), "train/grad_norm": sums["grad_norm"] / len(steps)}
     for name in sums:
         kind, _, field = name.partition(".")
         if field == "active":
