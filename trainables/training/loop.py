@@ -97,8 +97,8 @@ def train_pack(
         probe_loss, largest = trainer.probe()
         decay.update(epoch, probe_loss)
         outcome.update(epoch, largest, metrics["train/active_negatives"])
-        history.check_divergence(epoch, metrics["train/loss"] + probe_loss)
         history.record(epoch, {**metrics, "train/probe_loss": probe_loss})
+        history.check_divergence(epoch, ("train/loss", "train/probe_loss"))
         if epoch in evaluation_epochs:
             history.record(epoch, trainer.evaluate_at_end(history) if epoch == structure.epochs else trainer.evaluate())
         finished = epoch
