@@ -33,7 +33,7 @@ from trainables.training.samplers import SAMPLERS
 from trainables.training.snapshots import Snapshot, from_bytes, to_bytes
 
 WAITS_OF_AN_EPOCH = 1  # at its end, for its metrics
-WAITS_OF_AN_EVALUATION = 11  # with the classes of each part and the depth of its retrieval
+WAITS_OF_AN_EVALUATION = 7  # for the classes of each part (4), the depth of its retrieval (2), and its metrics
 WAITS_OF_THE_LAST_EVALUATION = 500  # nearly all in the linear probe, which looks after each step who is done
 WAITS_OF_THE_START = 15  # what is moved to the device, and the first probe
 MEMBERS = (ALONE, *OTHERS[:3])
