@@ -40,6 +40,10 @@ class PackSearcher(Searcher):  # type: ignore[misc]
         self._again: deque[int] = deque()
         self._in_training: dict[str, list[int]] = {}
 
+    def __reduce__(self) -> tuple[type[Searcher], tuple[()]]:
+        # Tune pickles it, to restore an experiment later. Studies resume from their records instead.
+        return Searcher, ()
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Tune's question: the configuration of a trial; None if it must wait; `FINISHED` at the end."""
         if self._again:
@@ -73,7 +77,7 @@ class PackSearcher(Searcher):  # type: ignore[misc]
                 self._callback.give_up(position)
 
     def save(self, checkpoint_path: str) -> None:
-        """Tune would save it, to restore an experiment later. Studies resume from their records instead."""
+        """See `__reduce__`."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """See `save`."""
+        """See `__reduce__`."""
