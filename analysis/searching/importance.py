@@ -78,7 +78,8 @@ def _of_arm(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
     placed, ranges = _placed(scored, names)
     scores = validation_scores(scored).clip(lower=0.0).to_numpy()
     seeds = scored["seed"].to_numpy()
-    shares, settings, spreads = [], [], []
+    shares: list[dict[str, float]] = []
+    settings, spreads = [], []
     for seed in sorted(set(seeds.tolist())):
         if len(shares) == _MOST_SEEDS:
             break
