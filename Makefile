@@ -1,7 +1,8 @@
 # make demo: installs and runs the demo study. make test: installs and passes the checks.
 # make faults: kills real processes for some minutes. make simulations: judges thousands of fabricated studies.
 # make browser: reads MLflow's pages and the report in a headless Chromium (Debian's `chromium`); pictures go to build/screenshots.
-# make bench: times the demo's search against plain Ray Tune, half an hour on two idle cores; writes build/time_to_verdict.md.
+# make bench: takes the figures of README, then times the demo's search against plain Ray Tune; an hour on two idle cores.
+# It writes build/bench.json and build/time_to_verdict.md.
 # An existing .venv is reused; PYTHON chooses the interpreter that makes a new one.
 PYTHON ?= python3
 VENV := .venv
@@ -30,6 +31,7 @@ simulations: install
 	$(BIN)/python -m pytest -m slow -n 2 -rP --durations=5 tests/analysis/test_simulations.py
 
 bench: install
+	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.time_to_verdict
 
 install: $(VENV)/.installed

@@ -279,6 +279,7 @@ def train(training: Training, keeper: ResultKeeper) -> list[str]:
         failed = train_packs(
             *(keeper.jobs, training.datasets, training.snapshots, training.gpus_per_pack, keeper),
             *(training.deadline, training.live_seconds),
+            expected_seconds=lambda position: training.expected_seconds(training.pool.packs[position]),
         )
     except OtherVersionError as error:
         raise StudyError(f"--address: {message_text(error)}") from None

@@ -92,14 +92,16 @@ def pack_trainable(
 ) -> Callable[[dict[str, Any]], None]:
     """A function trainable for Ray Tune.
 
-    Its configuration has three entries. ``"job"`` is the `TrainingJob`. ``"from_scratch"`` ignores the last snapshot of
-    its pack. ``"pieces"`` is the number of pieces to train the pack in.
+    Its configuration has three entries. ``"jobs"`` are the packs that it trains one after the other, each a pair of a
+    position and a `TrainingJob`. ``"from_scratch"`` ignores their last snapshots. ``"pieces"`` is the number of pieces
+    to train a pack in.
 
-    It reports ``{"epoch": int}`` from time to time, and at most every `live_seconds` adds ``{"live": LiveReport}``, the
-    metrics of the epochs since then. The last report adds ``{"history": History, "seconds": float,
-    "device": str}``. An error in the training is reported as ``{"error": str}`` and then raised. So the next try
-    runs in a new process, where CUDA works. Errors of Ray are only raised. If the code or the libraries on this node
-    have another version than the job, it trains nothing and reports ``{"other_version": str}``.
+    Each report has the position of its ``"pack"``. From time to time it has ``{"epoch": int}``, and at most every
+    `live_seconds` also ``{"live": LiveReport}``, the metrics of the epochs since then. The last report of a pack adds
+    ``{"history": History, "seconds": float, "device": str}``. An error in the training is reported as ``{"error":
+    str}`` and then raised. So the next try runs in a new process, where CUDA works. Errors of Ray are only raised. If
+    the code or the libraries on this node have another version than the job, it trains nothing and reports
+    ``{"other_version": str}``.
 
     Args:
         datasets: From `put_dataset`.
@@ -110,19 +112,23 @@ def pack_trainable(
     """
 
     def train(config: dict[str, Any]) -> None:
-        job: TrainingJob = config["job"]
-        if job.version != code_version():
-            tune.report({"other_version": _version_message(job.version)})
-            return
-        try:
-            train_job(job, config)
-        except RayError:
-            raise
-        except Exception as error:
-            tune.report({"error": " ".join("".join(traceback.format_exception_only(error)).split())[:300]})
-            raise
+        for position, job in config["jobs"]:
 
-    def train_job(job: TrainingJob, config: dict[str, Any]) -> None:
+            def report(values: dict[str, Any], position: int = position) -> None:
+                tune.report({"pack": position, **values})
+
+            if job.version != code_version():
+                report({"other_version": _version_message(job.version)})
+                return
+            try:
+                train_job(job, config, report)
+            except RayError:
+                raise
+            except Exception as error:
+                report({"error": " ".join("".join(traceback.format_exception_only(error)).split())[:300]})
+                raise
+
+    def train_job(job: TrainingJob, config: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
         started = last_report = last_write = last_live = time.monotonic()
         torch.set_num_threads(threads)
         device = _device()
@@ -136,14 +142,14 @@ def pack_trainable(
             if epoch < epochs and now - last_write >= snapshots.seconds:
                 snapshots.write(job.name, to_bytes(snapshot(), job.fingerprint))
                 last_write = time.monotonic()
-            report: dict[str, Any] = {"epoch": epoch}
+            news: dict[str, Any] = {"epoch": epoch}
             if epoch < epochs and now - last_live >= live_seconds:
                 last_live = now
                 points = tuple(new_points.in_snapshot(snapshot()))
-                report["live"] = LiveReport(points, now - started, _device_name(device))
-            if "live" in report or now - last_report >= REPORT_SECONDS:
+                news["live"] = LiveReport(points, now - started, _device_name(device))
+            if "live" in news or now - last_report >= REPORT_SECONDS:
                 last_report = now
-                tune.report(report)
+                report(news)
 
         pieces = config["pieces"]
         resume = None if config["from_scratch"] else _last_snapshot(job, dataset, snapshots)
@@ -151,7 +157,7 @@ def pack_trainable(
         seconds = time.monotonic() - started
         if device.type != "cpu":
             release_memory()  # the process may live on, and wait for its next pack
-        tune.report({"epoch": epochs, "history": history, "seconds": seconds, "device": _device_name(device)})
+        report({"epoch": epochs, "history": history, "seconds": seconds, "device": _device_name(device)})
 
     return train
 

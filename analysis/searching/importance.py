@@ -22,6 +22,7 @@ _NUMBERS = {parameter.name for parameter in PARAMETERS if parameter.kind in (int
 # Of five hyperparameters what does nothing got 5% at most with 15 settings, of seven 3% with 21.
 _LEAST_SETTINGS = 12
 _LEAST_OF_EACH = 3
+_MOST_SEEDS = 32  # a forest for each; the interval over so many is narrower than what forests err by
 _SETTING = ("seed", *CONDITION)
 _COLUMNS = ("dataset", ARM, "parameter", "settings", "rung", "spread", "n", "importance", "low", "high")
 
@@ -42,11 +43,12 @@ def importances(runs: pd.DataFrame) -> pd.DataFrame:
         runs: A study, as `load_study` gives it.
 
     Returns:
-        A row for each dataset, loss and hyperparameter that varies: ``importance``, the mean over ``n`` seeds, a share;
-        ``low`` and ``high``, its 95% t interval (NaN where n is 1); ``settings``, the fewest that one of these seeds
-        tried; ``spread``, the standard deviation of a seed's scores over its settings, the mean over seeds (a share);
-        ``rung``, the epoch at which the scores were read, 0 for each run's last. No rows where a single hyperparameter
-        varies, and none of seeds with fewer than 12 settings, or than 3 for each hyperparameter.
+        A row for each dataset, loss and hyperparameter that varies: ``importance``, the mean over ``n`` seeds, a share
+        (of more than 32 seeds the first 32 count); ``low`` and ``high``, its 95% t interval (NaN where n is 1);
+        ``settings``, the fewest that one of these seeds tried; ``spread``, the standard deviation of a seed's scores
+        over its settings, the mean over seeds (a share); ``rung``, the epoch at which the scores were read, 0 for each
+        run's last. No rows where a single hyperparameter varies, and none of seeds with fewer than 12 settings, or than
+        3 for each hyperparameter.
 
     References:
         Hutter, Hoos and Leyton-Brown (2014). An efficient approach for assessing hyperparameter importance. ICML.
@@ -76,8 +78,11 @@ def _of_arm(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
     placed, ranges = _placed(scored, names)
     scores = validation_scores(scored).clip(lower=0.0).to_numpy()
     seeds = scored["seed"].to_numpy()
-    shares, settings, spreads = [], [], []
+    shares: list[dict[str, float]] = []
+    settings, spreads = [], []
     for seed in sorted(set(seeds.tolist())):
+        if len(shares) == _MOST_SEEDS:
+            break
         own = seeds == seed
         if own.sum() < max(_LEAST_SETTINGS, _LEAST_OF_EACH * len(names)):
             continue

@@ -1,4 +1,4 @@
-"""Trains packs on Ray. Each pack is a Tune trial."""
+"""Trains packs on Ray. A pack is a Tune trial; several short ones share one."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def train_packs(
     listener: TrainingListener,
     deadline: float = math.inf,
     live_seconds: float = math.inf,
+    expected_seconds: Callable[[int], float] = lambda position: math.inf,
 ) -> list[tuple[int, str]]:
     """Trains packs as trials of a Tune experiment. They start in the given order.
 
@@ -38,6 +39,7 @@ def train_packs(
         listener: Receives each epoch and each result as soon as it is reported.
         deadline: When all training is stopped, by `time.monotonic`. What it stops has not failed.
         live_seconds: The least time between two reports of a pack's metrics while it trains.
+        expected_seconds: How long the pack at a position will train; packs that are short share a trial.
 
     Returns:
         Position and last error of the packs that failed `MOST_TRIES` times, or died more than `MOST_DEATHS` times.
@@ -53,7 +55,7 @@ def train_packs(
     trainable = pack_trainable(references, CPUS_PER_PACK, snapshots, live_seconds, gpus_per_pack)
     with_resources = tune.with_resources(trainable, _resources(gpus_per_pack))
     callback = TrialCallback(listener)
-    errors = _run_experiment(with_resources, PackSearcher(jobs, callback), callback, deadline)
+    errors = _run_experiment(with_resources, PackSearcher(jobs, callback, expected_seconds), callback, deadline)
     stopped = time.monotonic() >= deadline
     return [
         (position, callback.failed.get(position) or _reason(errors.get(position)))
@@ -90,7 +92,8 @@ def _run_experiment(
         try:
             # Read before the folder is removed. Results come in the order in which the trials were made; one whose
             # process never started has no configuration.
-            return {result.config["pack"]: result.error for result in tuner.fit() if result.config}
+            ended = [result for result in tuner.fit() if result.config]
+            return {position: result.error for result in ended for position, _ in result.config["jobs"]}
         except Exception:
             if callback.error is not None:
                 raise callback.error from None
@@ -104,7 +107,8 @@ def _resources(gpus_per_pack: float) -> dict[str, float]:
 
 
 def _folder_name(trial: Any) -> str:
-    return f"pack-{trial.config['pack']}-{trial.trial_id}"
+    (first, _), *_ = trial.config["jobs"]
+    return f"pack-{first}-{trial.trial_id}"
 
 
 def _reason(error: BaseException | None) -> str:

@@ -76,7 +76,7 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Tune's hook: a trial has called ``tune.report``."""
-        position = trial.config["pack"]
+        position = result["pack"]
         if position in self.finished:  # its node died between the result and the end of the trial
             return
         try:
@@ -93,7 +93,7 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
             if history is not None:
                 self._listener.on_result(position, history, result["seconds"], result["device"])
                 self.finished.add(position)
-                trial.max_failures = 0
+                self._end_if_nothing_is_left(trial)
         except Exception as error:
             self.error = error
             raise
@@ -103,20 +103,24 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
 
         A trial that died for lack of memory trains in smaller pieces. Ray names the deaths that it caused itself. A
         process that the kernel ends leaves no reason. It may have another cause, unless it happens twice in a row.
-        On a node without this project every try would fail in the same way.
+        On a node without this project every try would fail in the same way. What the trial has not trained yet it goes
+        on with.
         """
         _, *deaths = Path(trial.error_file).read_text().split("Failure #")
-        self._deaths[trial.config["pack"]] += 1
+        position = next(
+            each for each, _ in trial.config["jobs"] if each not in self.finished
+        )  # it trains in this order
+        self._deaths[position] += 1
         if _CANNOT_IMPORT in deaths[-1]:
             self.error = OtherVersionError(_import_message(deaths[-1]))
             raise self.error
-        if trial.config["pack"] in self._told:  # the failure that it had reported before
-            self._told.remove(trial.config["pack"])
+        if position in self._told:  # the failure that it had reported before
+            self._told.remove(position)
         else:
-            self._listener.on_trouble(trial.config["pack"], f"its process died: {last_line(deaths[-1])}")
+            self._listener.on_trouble(position, f"its process died: {last_line(deaths[-1])}")
         died_twice = len(deaths) > 1 and all(_DIED_WITHOUT_REASON in death for death in deaths[-2:])
-        if OUT_OF_MEMORY in deaths[-1] or died_twice:
-            trial.set_config({**trial.config, "pieces": 2 * trial.config["pieces"]})
+        more = 2 if OUT_OF_MEMORY in deaths[-1] or died_twice else 1
+        trial.set_config({**trial.config, "jobs": self._left(trial), "pieces": more * trial.config["pieces"]})
 
     def may_try_again(self, position: int) -> bool:
         """Whether a pack has no result, and has failed and died less often than it may."""
@@ -142,8 +146,16 @@ class TrialCallback(tune.Callback):  # type: ignore[misc]
         if self._failures[position] == MOST_TRIES - 1:
             trial.set_config({**trial.config, "from_scratch": True})  # the snapshot may be what makes it fail
         elif self._failures[position] == MOST_TRIES:
-            trial.max_failures = 0
             self.failed[position] = error
+            self._end_if_nothing_is_left(trial)
+
+    def _left(self, trial: Any) -> list[tuple[int, Any]]:
+        """What a trial has still to train."""
+        return [(each, job) for each, job in trial.config["jobs"] if each not in self.finished | set(self.failed)]
+
+    def _end_if_nothing_is_left(self, trial: Any) -> None:
+        if not self._left(trial):
+            trial.max_failures = 0
 
 
 def last_line(text: str) -> str:

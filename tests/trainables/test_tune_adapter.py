@@ -24,7 +24,7 @@ from trainables.tune_adapter import TrainingJob, get_dataset, pack_trainable, pu
 
 PACK = Pack(replace(DIGITS, epochs=4), (ALONE, OTHERS[0]))
 JOB = TrainingJob(PACK, "pack", "version data keys", code_version())
-CONFIG = {"pack": 0, "job": JOB, "pieces": 1, "from_scratch": False}
+CONFIG = {"jobs": [(0, JOB)], "pieces": 1, "from_scratch": False}
 
 
 class MemorySnapshots:
@@ -118,6 +118,19 @@ def test_after_a_kill_only_the_epochs_since_the_last_snapshot_are_trained_again(
     assert [points(end["history"], k) for k in range(2)] == [points(uninterrupted, k) for k in range(2)]
 
 
+def test_packs_of_one_trial_are_trained_one_after_the_other_each_with_its_own_result(
+    reports: list[dict[str, Any]], digits: Dataset
+) -> None:
+    alone = [Pack(replace(DIGITS, epochs=1), (member,)) for member in PACK.members]
+    jobs = [
+        (position, replace(JOB, name=f"{position}", pack=pack)) for position, pack in zip((7, 4), alone, strict=True)
+    ]
+    trainable(digits, MemorySnapshots())({**CONFIG, "jobs": jobs})
+    ends = [report for report in reports if "history" in report]
+    assert [report["pack"] for report in ends] == [7, 4]
+    assert [points(end["history"], 0) for end in ends] == [points(train_pack(pack, digits), 0) for pack in alone]
+
+
 def test_errors_of_the_training_are_reported_in_one_line_and_rays_are_not(
     monkeypatch: pytest.MonkeyPatch, reports: list[dict[str, Any]], digits: Dataset
 ) -> None:
@@ -129,7 +142,7 @@ def test_errors_of_the_training_are_reported_in_one_line_and_rays_are_not(
         monkeypatch.setattr(tune_adapter, "train_within_memory", fails)
         with pytest.raises(type(error)):
             trainable(digits, MemorySnapshots())(CONFIG)
-    assert reports == [{"error": "ValueError: broken on purpose"}]
+    assert reports == [{"pack": 0, "error": "ValueError: broken on purpose"}]
 
 
 def test_a_pack_keeps_to_its_share_of_a_gpu_and_leaves_nothing_there(
@@ -152,7 +165,7 @@ def test_a_pack_keeps_to_its_share_of_a_gpu_and_leaves_nothing_there(
 
 
 def test_a_node_with_other_code_trains_nothing(reports: list[dict[str, Any]], digits: Dataset) -> None:
-    trainable(digits, MemorySnapshots())({**CONFIG, "job": replace(JOB, version="0.0+other")})
+    trainable(digits, MemorySnapshots())({**CONFIG, "jobs": [(0, replace(JOB, version="0.0+other"))]})
     (report,) = reports
     for text in ("the node 10.0.0.2", code_version(), "this session 0.0+other"):
         assert text in report["other_version"]

@@ -13,7 +13,7 @@ from trainables.pairwise.distances import CrossDistances
 # Size of a chunk's distance matrix: it fits into the cache of a CPU core, or keeps a GPU busy.
 _ELEMENTS = {"cpu": 1 << 19, "cuda": 1 << 26}
 
-_FEWEST_QUERIES = 64  # a product with fewer rows spends more time on reading the references than on computing
+_FEWEST_QUERIES = 256  # a product with fewer rows spends too much of its time on reading the references
 
 
 class Chunk(NamedTuple):

@@ -67,6 +67,14 @@ def test_equal_seeds_have_an_interval_of_no_width() -> None:
     assert table["high"].tolist() == pytest.approx(table["importance"].tolist(), abs=1e-12)
 
 
+def test_of_many_seeds_the_first_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analysis.searching.importance._MOST_SEEDS", 2)
+    two = importances(SEARCHED)
+    assert set(two["n"]) == {2}
+    first = importances(SEARCHED[SEARCHED["seed"].isin([0, 1])])  # whose ranges are their own settings
+    assert two["importance"].tolist() == pytest.approx(first["importance"].tolist(), abs=0.03)
+
+
 def test_they_are_the_same_from_call_to_call_and_for_any_order_of_runs() -> None:
     pd.testing.assert_frame_equal(importances(SEARCHED), found(), check_exact=True)
     shuffled = SEARCHED.sample(frac=1.0, random_state=3)
