@@ -27,8 +27,8 @@ _SHORTAGES = (
 def use_exact_arithmetic(device: torch.device) -> None:
     """Lets this process compute in all bits of float32, and its convolutions add in the same order each time.
 
-    PyTorch's default for convolutions on a GPU are products of ten bits (TF32), in any order; containers of NVIDIA's
-    have this default for products of matrices as well.
+    PyTorch's default for convolutions on a GPU are products of ten bits (TF32), in any order. An environment with
+    TORCH_ALLOW_TF32_CUBLAS_OVERRIDE has this default for products of matrices as well.
     """
     if device.type == "cpu":
         return
