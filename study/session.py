@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-import torch
 from ray.exceptions import RayError
 from ray.tune import TuneError
 from upath import UPath
@@ -27,10 +26,10 @@ from study.cluster.remote_backbone import run_on_cluster
 from study.config.model import StudyConfig
 from study.data.preparation import BackboneRunner, fault_text, run_here
 from study.errors import StudyError
-from study.machine import CORES, local_device
+from study.machine import CORES, local_device, local_gpus
 from study.output.voice import TERMINAL, Voice
 from study.planning.estimate import Estimate, estimate
-from study.planning.packing import PACKS_PER_GPU
+from study.planning.packing import PACKS_PER_GPU, largest_packs
 from study.planning.ranges import range_warnings
 from study.planning.wording import length_warnings, plan_lines, power_warnings
 from study.recording.browsing.addresses import browse_text, run_addresses
@@ -48,6 +47,7 @@ from study.storage.lock import LockedError, only_session
 from study.storage.standing import clear_standing
 from study.training import ResultKeeper, plan_packs, plan_training, train
 from trainables.datasets.errors import DatasetError
+from trainables.devices import is_out_of_memory, release_memory
 
 
 def run_study(
@@ -116,7 +116,8 @@ def _run_session(config: StudyConfig, started: float, raise_if_taken_over: Calla
         if not makes_new_file:
             _check_mlflow(opening, voice)
         gpus_per_pack = 0.0 if state.is_complete else until_trained.enter_context(_ray(config, voice))
-        datasets, warnings = prepare_datasets(config, state, _backbone_runner(gpus_per_pack), voice)
+        with _own_gpu_given_back():
+            datasets, warnings = prepare_datasets(config, state, _backbone_runner(gpus_per_pack), voice)
         _warn(warnings, voice)
         connect_again = partial(connect_mlflow, config)
         records = records_folder(config.storage, config.name)
@@ -155,14 +156,16 @@ def _show_plan(config: StudyConfig, state: StudyState, voice: Voice) -> list[Est
     workers = _local_workers(config.gpus_per_pack)
     packs = plan_packs(config, state, workers)
     try:
-        estimates = estimate(
-            state.work_left, state.datasets_to_train, state.unprepared(config.cache), config.extreme_sizes
-        )
+        with _own_gpu_given_back():
+            estimates = estimate(
+                *(state.work_left, state.datasets_to_train, state.unprepared(config.cache), config.extreme_sizes),
+                largest_packs(packs),
+            )
     except DatasetError as error:  # an image that was read for the measurement is broken
         raise StudyError(fault_text(error)) from None
     lines = plan_lines(config, state.runs, len(state.done), len(packs), workers, estimates)
     voice.say("\n".join(lines))
-    gpu = torch.cuda.is_available() or config.address is not None
+    gpu = local_gpus() > 0 or config.address is not None
     _warn(state.warnings, voice)
     _warn(power_warnings(config, len(state.datasets)), voice)
     _warn(range_warnings(config, recorded=bool(state.done)), voice)
@@ -171,9 +174,26 @@ def _show_plan(config: StudyConfig, state: StudyState, voice: Voice) -> list[Est
     return estimates
 
 
+@contextmanager
+def _own_gpu_given_back() -> Iterator[None]:
+    """Leaves this process's GPU to the packs, and says in one line if it has no memory left."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if local_device().type == "cpu" or not is_out_of_memory(error):
+            raise
+        raise StudyError(
+            f"the GPU of this machine is full ({reason(error)}): end what else runs on it (nvidia-smi), or do without "
+            "it with CUDA_VISIBLE_DEVICES= before the command"
+        ) from None
+    finally:
+        if local_device().type != "cpu":
+            release_memory()
+
+
 def _local_workers(gpus_per_pack: float | None) -> int:
     """How many packs this machine trains at once: as many as its GPUs hold, else one on each CPU core."""
-    return torch.cuda.device_count() * int(1 / gpus_per_pack if gpus_per_pack else PACKS_PER_GPU) or CORES
+    return local_gpus() * int(1 / gpus_per_pack if gpus_per_pack else PACKS_PER_GPU) or CORES
 
 
 def _warn(warnings: Iterable[str], voice: Voice) -> None:
@@ -197,7 +217,7 @@ def _ray(config: StudyConfig, voice: Voice) -> Iterator[float]:
         local = config.address is None
         connect(config.address)
         with ended_if_head_dies(local, voice):
-            yield choose_gpus_per_pack(config.gpus_per_pack, local)
+            yield choose_gpus_per_pack(config.gpus_per_pack, local, voice.warn)
     except ClusterError as error:
         text = message_text(error)
         raise StudyError(f"--address: {text}" if config.address else text) from None

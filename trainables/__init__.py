@@ -11,11 +11,12 @@ Reading order:
     `evaluation`: metrics of embeddings.
     `pairwise`: distances and sorting, for `objectives` and `evaluation`.
     `datasets`: datasets and their splits.
+    `devices`: what a GPU needs.
     `tune_adapter`: a pack as a trial of Ray Tune.
 
 Imports go one way: tune_adapter > training > objectives, evaluation, networks; objectives, evaluation > pairwise;
-networks > datasets > random_streams. Every module may import `pack`, `provenance` and `random_streams`. Only
-`tune_adapter` imports Ray. Nothing imports MLflow, `study` or `analysis`.
+networks > datasets > random_streams. Every module may import `devices`, `pack`, `provenance` and
+`random_streams`. Only `tune_adapter` imports Ray. Nothing imports MLflow, `study` or `analysis`.
 """
 
 import os

@@ -18,6 +18,7 @@ from ray.exceptions import RayError
 
 from trainables.datasets.splits import Dataset
 from trainables.datasets.synthetic import AnyDataset, ClusterDraws
+from trainables.devices import limit_memory, release_memory
 from trainables.pack import DatasetKey, Pack
 from trainables.provenance import code_version
 from trainables.training.history import History
@@ -87,6 +88,7 @@ def pack_trainable(
     threads: int,
     snapshots: Snapshots,
     live_seconds: float = math.inf,
+    gpus: float = 1.0,
 ) -> Callable[[dict[str, Any]], None]:
     """A function trainable for Ray Tune.
 
@@ -106,6 +108,7 @@ def pack_trainable(
         threads: CPU threads of a trial. With one thread, no bit of a result depends on the pack.
         snapshots: Storage for snapshots.
         live_seconds: The least time between two reports of metrics.
+        gpus: The fraction of a GPU that a trial has, where it has any: it keeps within as much of its memory.
     """
 
     def train(config: dict[str, Any]) -> None:
@@ -129,6 +132,7 @@ def pack_trainable(
         started = last_report = last_write = last_live = time.monotonic()
         torch.set_num_threads(threads)
         device = _device()
+        limit_memory(device, gpus)
         dataset = get_dataset(datasets[job.pack.structure.dataset_key])
         epochs, new_points = job.pack.structure.last_epoch, NewPoints(len(job.pack.members))
 
@@ -151,6 +155,8 @@ def pack_trainable(
         resume = None if config["from_scratch"] else _last_snapshot(job, dataset, snapshots)
         history: History = train_within_memory(job.pack, dataset, device, on_epoch, resume, pieces)
         seconds = time.monotonic() - started
+        if device.type != "cpu":
+            release_memory()  # the process may live on, and wait for its next pack
         report({"epoch": epochs, "history": history, "seconds": seconds, "device": _device_name(device)})
 
     return train

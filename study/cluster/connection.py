@@ -7,15 +7,16 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import ray
+import torch
 
 from study.cluster.private_ray import private_ray, read_authentication_again
 from study.cluster.ray_settings import set_environment
-from study.machine import CORES
+from study.machine import CORES, local_gpus
 from study.planning.packing import PACKS_PER_GPU
 
 CPUS_PER_PACK = 1
@@ -97,15 +98,23 @@ def disconnect() -> None:
         read_authentication_again()  # the next cluster may be another's
 
 
-def choose_gpus_per_pack(requested: float | None, local: bool) -> float:
+def choose_gpus_per_pack(requested: float | None, local: bool, warn: Callable[[str], None]) -> float:
     """The fraction of a GPU that each pack takes; zero if packs train on CPUs.
 
     Args:
         requested: What the user asks for. On a cluster the user may wait for GPUs that are not there yet.
-        local: Whether the cluster is this machine alone.
+        local: Whether the cluster is this machine alone. GPUs that PyTorch cannot use are left alone there, as in the
+            plan.
+        warn: Told of such GPUs.
     """
     resources = ray.cluster_resources()
     gpus = resources.get("GPU", 0)
+    if local and gpus >= 1 and not local_gpus():
+        warn(
+            "this machine has a GPU, and PyTorch cannot start CUDA on it: packs train on CPUs; see whether nvidia-smi "
+            f"shows a driver for CUDA {torch.version.cuda or '(this PyTorch is built for CPUs alone)'}"
+        )
+        return 0.0
     if requested is None:
         # A head without CPUs trains nothing itself, as in cluster.yaml: its workers are started later.
         gpus_to_come = not local and resources.get("CPU", 0) < 1

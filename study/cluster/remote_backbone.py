@@ -14,6 +14,7 @@ from ray.exceptions import RayError
 from torch import Tensor
 
 from study.cluster.connection import CPUS_PER_PACK, ClusterError
+from trainables.devices import limit_memory
 from trainables.networks.backbones import FeatureExtractor, embed, load_backbone
 from trainables.provenance import code_version
 
@@ -41,7 +42,7 @@ def run_on_cluster(backbone: str, model: torch.nn.Module, gpus: float) -> Featur
     )
 
     def network(batches: Iterator[Tensor]) -> Iterator[Tensor]:
-        actor = actor_class.remote()
+        actor = actor_class.remote(gpus)
         # A batch is kept until its features are here: a node that dies takes finished features with it.
         waiting: deque[tuple[Any, Any]] = deque()
         try:
@@ -72,7 +73,9 @@ def _next(waiting: deque[tuple[Any, Any]]) -> Tensor:
 class _Embedder:
     """The actor. It loads the network with its first batch."""
 
-    _model: torch.nn.Module | None = None
+    def __init__(self, gpus: float) -> None:
+        self._gpus = gpus
+        self._model: torch.nn.Module | None = None
 
     def embed(
         self, backbone: str, state: list[Any], batch: npt.NDArray[np.float32], version: str
@@ -92,6 +95,7 @@ class _Embedder:
             raise RuntimeError(f"a node has version {code_version()}, this session {version}: install the same on both")
         device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
         if self._model is None:
+            limit_memory(device, self._gpus)
             model = load_backbone(backbone, None)
             model.load_state_dict(ray.get(state[0]))
             self._model = model.to(device)

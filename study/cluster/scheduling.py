@@ -52,7 +52,7 @@ def train_packs(
         return []
     stored = {id(dataset): put_dataset(dataset) for dataset in datasets.values()}
     references = {key: stored[id(dataset)] for key, dataset in datasets.items()}
-    trainable = pack_trainable(references, CPUS_PER_PACK, snapshots, live_seconds)
+    trainable = pack_trainable(references, CPUS_PER_PACK, snapshots, live_seconds, gpus_per_pack)
     with_resources = tune.with_resources(trainable, _resources(gpus_per_pack))
     callback = TrialCallback(listener)
     errors = _run_experiment(with_resources, PackSearcher(jobs, callback, expected_seconds), callback, deadline)

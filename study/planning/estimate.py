@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,10 +15,10 @@ from study.machine import CORES, local_device
 from study.planning.work import Work
 from trainables.datasets.listing import read_image
 from trainables.datasets.splits import TEST_SHARE, VALIDATION_SHARE, Dataset, epoch_samples, make_dataset
-from trainables.networks.backbones import load_backbone, published_weights
+from trainables.networks.backbones import embed, load_backbone, published_weights
 from trainables.networks.encoders import backbone_of
-from trainables.pack import Member, Pack, Structure
-from trainables.training.loop import train_pack
+from trainables.pack import DatasetKey, Member, Pack, Structure
+from trainables.training.within_memory import train_within_memory
 
 STARTUP_SECONDS = 10.0  # Ray, its first workers and the report
 _MEMBERS = 3
@@ -59,6 +59,7 @@ def estimate(
     datasets: Sequence[EncodedDataset],
     unprepared: Sequence[EncodedDataset],
     sizes: Sequence[tuple[int, int]] = (),
+    members: Mapping[DatasetKey, int] | None = None,
 ) -> list[Estimate]:
     """Estimates the training time of each dataset, for workers like this machine.
 
@@ -70,7 +71,10 @@ def estimate(
         unprepared: Those whose inputs are not in the cache.
         sizes: Batch sizes, each with an embedding dimension, over which the time of a run is averaged; those of the
             work if there are none.
+        members: Of the packs that will train each dataset. On a GPU a step takes as long for many members as for few,
+            so there a pack of this size is measured.
     """
+    sizes_on_gpu = members if members and local_device().type != "cpu" else {}
     estimates = []
     evaluation_of: dict[tuple[str, int, int], Callable[[int], float]] = {}
     for encoded in datasets:
@@ -82,9 +86,9 @@ def estimate(
         alike = [replace(structure, batch_size=batch, embedding_dim=dim) for batch, dim in sizes] or [structure]
         if encoded.samples <= _FULL_SIZE and encoded.encoder != "cnn":
             data = _random_dataset(encoded, encoded.samples)
-            measured = [_measure(each, data) for each in alike]
+            measured = [_measure(each, data, sizes_on_gpu.get(encoded.key, _MEMBERS)) for each in alike]
         else:
-            measured = [_extrapolate(each, encoded, evaluation_of) for each in alike]
+            measured = [_extrapolate(each, encoded, evaluation_of, sizes_on_gpu.get(encoded.key)) for each in alike]
         epoch, evaluation = (sum(each) / len(alike) for each in zip(*measured, strict=True))
         training = sum(each.runs * _run_seconds(each.structure, epoch, evaluation) for each in own)
         estimates.append(Estimate(encoded, training, preparation, epoch, evaluation))
@@ -126,19 +130,25 @@ def _run_seconds(structure: Structure, epoch: float, evaluation: float) -> float
 
 
 def _extrapolate(
-    structure: Structure, encoded: EncodedDataset, evaluation_of: dict[tuple[str, int, int], Callable[[int], float]]
+    structure: Structure,
+    encoded: EncodedDataset,
+    evaluation_of: dict[tuple[str, int, int], Callable[[int], float]],
+    on_gpu: int | None,
 ) -> tuple[float, float]:
-    """Seconds of an epoch and of an evaluation for one member, from a few batches and smaller evaluations."""
+    """Seconds of an epoch and of an evaluation for one member, from a few batches and smaller evaluations.
+
+    `on_gpu` is how many members a pack has on a GPU.
+    """
     measured, scale = encoded, 1.0
     if encoded.encoder == "cnn" and encoded.input_shape[1] > _SAMPLE_SIDE:
         measured = replace(encoded, input_shape=(encoded.input_shape[0], _SAMPLE_SIDE, _SAMPLE_SIDE))
         scale = (encoded.input_shape[1] / _SAMPLE_SIDE) ** 2
     few = _random_dataset(measured, 4 * structure.batch_size + 8 * _FEW_CLASSES, _FEW_CLASSES)
-    members = 1 if encoded.encoder == "cnn" else _MEMBERS
+    members = on_gpu or (1 if encoded.encoder == "cnn" else _MEMBERS)
     step = scale * _measure(structure, few, members, last=3)[0] / max(epoch_samples(few) // structure.batch_size, 1)
     key = structure.split, encoded.classes, structure.embedding_dim
     if key not in evaluation_of:
-        evaluation_of[key] = _evaluation_seconds(structure, encoded)
+        evaluation_of[key] = _evaluation_seconds(structure, encoded, on_gpu or 1)
     forward = _FORWARD_FRACTION * step / structure.batch_size * encoded.samples
     steps = max(_epoch_samples(encoded) // structure.batch_size, 1)
     return step * steps, evaluation_of[key](encoded.samples) + forward
@@ -152,12 +162,12 @@ def _epoch_samples(encoded: EncodedDataset) -> int:
     return round(encoded.samples * (1 - test) * (1 - VALIDATION_SHARE))
 
 
-def _evaluation_seconds(structure: Structure, encoded: EncodedDataset) -> Callable[[int], float]:
-    """Seconds of an evaluation without the encoder: a linear and a quadratic function of the number of samples."""
+def _evaluation_seconds(structure: Structure, encoded: EncodedDataset, members: int) -> Callable[[int], float]:
+    """Seconds of one of the members' evaluation, less the encoder: linear and quadratic in the number of samples."""
     cheap = replace(encoded, encoder="linear", input_shape=(16,))
     half, full = _FULL_SIZE // 2, _FULL_SIZE
     linear = replace(structure, encoder="linear", augment=False)
-    at_half, at_full = (_measure(linear, _random_dataset(cheap, size), 1, last=2)[1] for size in (half, full))
+    at_half, at_full = (_measure(linear, _random_dataset(cheap, size), members, last=2)[1] for size in (half, full))
     quadratic = max(at_full - 2 * at_half, 0.0) / (full**2 - 2 * half**2)
     proportional = max(at_full - quadratic * full**2, 0.0) / full
     return lambda samples: proportional * samples + quadratic * samples**2
@@ -188,7 +198,8 @@ def _measure(structure: Structure, dataset: Dataset, count: int = _MEMBERS, last
         seconds = []
         for epochs in (1, 1, last):  # the first one warms up
             started = clock()
-            train_pack(Pack(replace(structure, epochs=epochs, evaluate_every=epochs), members), dataset, device)
+            pack = Pack(replace(structure, epochs=epochs, evaluate_every=epochs), members)
+            train_within_memory(pack, dataset, device)
             seconds.append((clock() - started) / count)
     finally:
         torch.set_num_threads(threads)
@@ -209,10 +220,9 @@ def _preparation_seconds(encoded: EncodedDataset) -> float:
     if backbone:
         side = published_weights(backbone).transforms().crop_size[0]
         model = load_backbone(backbone, None).to(local_device())
-        images = torch.rand(_SAMPLE_IMAGES, 3, side, side, device=local_device())
-        with torch.inference_mode():
-            model(images).cpu()
-            started = time.monotonic()
-            model(images).cpu()
+        images = torch.rand(_SAMPLE_IMAGES, 3, side, side)
+        embed(model, images, local_device())
+        started = time.monotonic()
+        embed(model, images, local_device())
         seconds += (time.monotonic() - started) / _SAMPLE_IMAGES
     return seconds * len(listing)

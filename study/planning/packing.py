@@ -17,7 +17,7 @@ from trainables.networks.encoders import make_encoder
 from trainables.pack import DatasetKey, Pack, Structure
 
 LARGEST_PACK = 32
-PACKS_PER_GPU = 4  # each within the memory below and what CUDA itself takes, on GPUs of at least 16 GiB
+PACKS_PER_GPU = 4  # each within the memory below and what CUDA itself takes, on GPUs of at least 20 GiB
 _STEP_BYTES = 1 << 30  # for the activations of all members that a step keeps
 _STEP_COPIES = 4  # of the largest activation, roughly, that a step keeps
 _EVALUATION_BYTES = 2 << 30  # for the embeddings of all members that an evaluation keeps
@@ -89,6 +89,15 @@ def pack_limits(config: StudyConfig, datasets: Iterable[EncodedDataset]) -> dict
             1, min(_STEP_BYTES // step, _EVALUATION_BYTES // evaluation, _most_draws(config, encoded))
         )
     return limits
+
+
+def largest_packs(packs: Iterable[PlannedPack]) -> dict[DatasetKey, int]:
+    """The members of each dataset's largest pack."""
+    sizes: dict[DatasetKey, int] = {}
+    for pack in packs:
+        key = pack.pack.structure.dataset_key
+        sizes[key] = max(sizes.get(key, 0), len(pack.runs))
+    return sizes
 
 
 def _most_draws(config: StudyConfig, encoded: EncodedDataset) -> int:

@@ -18,6 +18,7 @@ from trainables.datasets.registry import load_vectors
 from trainables.datasets.splits import Dataset
 from trainables.pack import DatasetKey, Pack
 from trainables.provenance import code_version
+from trainables.training.history import History
 from trainables.training.loop import _PackTrainer, train_pack
 from trainables.tune_adapter import TrainingJob, get_dataset, pack_trainable, put_dataset
 
@@ -142,6 +143,25 @@ def test_errors_of_the_training_are_reported_in_one_line_and_rays_are_not(
         with pytest.raises(type(error)):
             trainable(digits, MemorySnapshots())(CONFIG)
     assert reports == [{"pack": 0, "error": "ValueError: broken on purpose"}]
+
+
+def test_a_pack_keeps_to_its_share_of_a_gpu_and_leaves_nothing_there(
+    monkeypatch: pytest.MonkeyPatch, reports: list[dict[str, Any]], digits: Dataset
+) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(tune_adapter, "_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(tune_adapter, "_device_name", lambda device: "a GPU")
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", done.append)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("emptied"))
+
+    def train(*arguments: Any) -> History:
+        done.append("trained")
+        return History(2)
+
+    monkeypatch.setattr(tune_adapter, "train_within_memory", train)
+    pack_trainable({DatasetKey("digits", "mlp"): digits}, 1, MemorySnapshots(), gpus=0.25)(CONFIG)  # type: ignore[dict-item]
+    assert done == [0.9 * 0.25, "trained", "emptied"]
+    assert reports[-1]["device"] == "a GPU"
 
 
 def test_a_node_with_other_code_trains_nothing(reports: list[dict[str, Any]], digits: Dataset) -> None:

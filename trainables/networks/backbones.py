@@ -16,6 +16,7 @@ from torch import Tensor
 from trainables.datasets.errors import DatasetError, MissingFilesError
 from trainables.datasets.files.regular import file_digest, read_regular
 from trainables.datasets.files.tensors import load_tensors
+from trainables.devices import use_exact_arithmetic
 
 FeatureExtractor = Callable[[Iterator[Tensor]], Iterator[Tensor]]
 """Maps batches [B, 3, H, W] to features [B, F] float32, in their order. It may read some batches in advance."""
@@ -149,6 +150,7 @@ def embed(model: torch.nn.Module, batch: Tensor, device: torch.device) -> Tensor
         batch: On any device.
         device: Where the network runs.
     """
+    use_exact_arithmetic(device)
     with torch.inference_mode():
         embedded: Tensor = model(batch.to(device)).flatten(1).float().cpu()
     return embedded

@@ -43,5 +43,5 @@ def hits_among_nearest(distances: Tensor, query_labels: Tensor, labels: Tensor, 
 
 
 def _narrow(labels: Tensor) -> Tensor:
-    """Labels that are compared several times as fast, if they are small."""
-    return labels.to(torch.int16) if int(labels.max()) < 1 << 15 else labels
+    """Labels that are compared several times as fast on the CPU, if they are small. A GPU would have to be asked."""
+    return labels.to(torch.int16) if labels.device.type == "cpu" and int(labels.max()) < 1 << 15 else labels

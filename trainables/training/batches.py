@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainables.datasets.splits import Dataset, Split, epoch_samples, smallest_training_part, split_dataset
 from trainables.datasets.synthetic import AnyDataset
+from trainables.devices import send
 from trainables.objectives.miners import RANDOM_MINERS
 from trainables.pack import Pack, Structure
 from trainables.random_streams import random_stream
@@ -76,7 +77,7 @@ class PackData:
         For one sampler, they depend on the seed and the epoch only, never on loss, margin or learning rate.
         """
         name, device = self.structure.dataset, self.seed_rows.device
-        steps = self._steps(epoch, purpose).to(device)[self.seed_rows]
+        steps = send(self._steps(epoch, purpose), device)[self.seed_rows]
         mining_streams = [random_stream(name, seed, f"mining of {purpose}", epoch) for seed in self.seeds]
         crop_streams = [random_stream(name, seed, f"augmentation of {purpose}", epoch) for seed in self.seeds]
         for columns in steps.unbind(1):
@@ -84,11 +85,11 @@ class PackData:
             size = columns.shape[1]
             if self.structure.augment and purpose == "batches":
                 drawn = torch.stack([draw_crops(size, generator) for generator in crop_streams])
-                inputs = crop_and_flip(inputs, drawn.to(device)[self.seed_rows])
+                inputs = crop_and_flip(inputs, send(drawn, device)[self.seed_rows])
             uniforms = None
             if self.structure.miner in RANDOM_MINERS:
                 drawn = torch.stack([torch.rand(size, size, generator=generator) for generator in mining_streams])
-                uniforms = drawn.to(device)[self.seed_rows]
+                uniforms = send(drawn, device)[self.seed_rows]
             yield inputs, labels, uniforms
 
     def _steps(self, epoch: int, purpose: str) -> Tensor:

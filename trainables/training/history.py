@@ -60,9 +60,10 @@ class History:
             x, y = points.unbind(1)
             self.sketches[member] = Sketch(x.tolist(), y.tolist(), labels.tolist())
 
-    def check_divergence(self, epoch: int, losses: Tensor) -> None:
-        """Marks the members with a loss [K] that is not finite."""
-        for member in (~losses.isfinite()).nonzero().flatten().tolist():
+    def check_divergence(self, epoch: int, losses: Sequence[str]) -> None:
+        """Marks the members with a loss that is not finite, among the metrics that were recorded of an epoch."""
+        finite = np.logical_and.reduce([np.isfinite(self._values[loss, epoch]) for loss in losses])
+        for member in np.flatnonzero(~finite).tolist():
             if self.diverged[member] is None:
                 self.diverged[member] = epoch
 

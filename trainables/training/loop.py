@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables.datasets.synthetic import AnyDataset
+from trainables.devices import use_exact_arithmetic
 from trainables.evaluation.classification import LinearProbe, linear_accuracy_within
 from trainables.evaluation.part_metrics import all_metrics, curve_metrics, validation_metrics
 from trainables.evaluation.sketch import sketch
@@ -68,6 +69,7 @@ def train_pack(
     Raises:
         ValueError: If the structure names an unknown sampler, or a CNN gets inputs that are no images.
     """
+    use_exact_arithmetic(torch.device(device))
     trainer = _PackTrainer(pack, dataset, torch.device(device))
     structure = pack.structure
     evaluation_epochs = set(structure.evaluation_epochs())
@@ -95,8 +97,8 @@ def train_pack(
         probe_loss, largest = trainer.probe()
         decay.update(epoch, probe_loss)
         outcome.update(epoch, largest, metrics["train/active_negatives"])
-        history.check_divergence(epoch, metrics["train/loss"] + probe_loss)
         history.record(epoch, {**metrics, "train/probe_loss": probe_loss})
+        history.check_divergence(epoch, ("train/loss", "train/probe_loss"))
         if epoch in evaluation_epochs:
             history.record(epoch, trainer.evaluate_at_end(history) if epoch == structure.epochs else trainer.evaluate())
         finished = epoch

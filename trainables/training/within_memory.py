@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 
 from trainables.datasets.synthetic import AnyDataset
+from trainables.devices import is_out_of_memory, release_memory
 from trainables.pack import Pack
 from trainables.training.history import History
 from trainables.training.loop import train_pack
 from trainables.training.snapshots import Snapshot, of_members
 
-# Messages of plain RuntimeErrors from PyTorch's CPU allocator, from CUDA and from its libraries.
-_MESSAGES = ("allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 OnEpoch = Callable[[int, Callable[[], Snapshot]], None]
 _HALVES, _RESULT = "halves", "result"  # in a snapshot: those of both halves, and the history of a half that has ended
 
@@ -54,12 +52,10 @@ def train_within_memory(
         try:
             return train_pack(pack, dataset, device, on_epoch, resume)
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error) or len(pack.members) == 1:
+            if not is_out_of_memory(error) or len(pack.members) == 1:
                 raise
     # This must be outside the except block: the exception's frames hold the tensors of the failed attempt.
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    release_memory()
     middle = len(pack.members) // 2
     halves = (slice(0, middle), slice(middle, None))
     if resume is None:
@@ -98,8 +94,3 @@ def histories_in(snapshot: Snapshot, members: int, first: int = 0) -> Iterator[t
         yield from histories_in(one, middle, first)
     if other is not None:
         yield from histories_in(other, members - middle, first + middle)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    known_message = any(text in str(error) for text in _MESSAGES)
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or known_message

@@ -10,13 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import ray
 import torch
 from ray.cluster_utils import Cluster
 from torch import Tensor
 from torchvision.models import get_model
 
 from study import session
+from study.cluster import remote_backbone
 from study.cluster.connection import ClusterError, connect, disconnect
 from study.cluster.remote_backbone import IN_FLIGHT, run_on_cluster
 from study.config.loading import load_config
@@ -28,6 +31,7 @@ from trainables.datasets.splits import Dataset
 from trainables.datasets.synthetic import SyntheticOptions
 from trainables.networks import backbones
 from trainables.networks.backbones import FeatureExtractor, load_backbone
+from trainables.provenance import code_version
 
 BACKBONE = "mnasnet0_5"  # small, and its weights are read by the version that stands beside them
 on_cpu = partial(run_on_cluster, gpus=0.0)
@@ -133,6 +137,24 @@ def test_a_backbone_runs_on_the_cluster_where_only_that_has_a_gpu(
     assert (runner is not run_here) == remote
     if isinstance(runner, partial):
         assert (runner.func, runner.keywords) == (run_on_cluster, {"gpus": gpus})
+
+
+def test_a_backbone_keeps_to_its_share_of_a_gpu_beside_packs(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Network(torch.nn.Identity):
+        def to(self, device: torch.device) -> Network:  # type: ignore[override]
+            used.append(device.type)
+            return self
+
+    used: list[object] = []
+    monkeypatch.setattr(ray, "get", lambda state: state)
+    monkeypatch.setattr(ray, "get_gpu_ids", lambda: [0])
+    monkeypatch.setattr(remote_backbone, "load_backbone", lambda *_: Network())
+    monkeypatch.setattr(remote_backbone, "embed", lambda model, batch, device: batch)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", used.append)
+    actor = remote_backbone._Embedder(0.25)
+    for _ in range(2):
+        actor.embed(BACKBONE, [{}], np.zeros((1, 3, 2, 2), np.float32), code_version())
+    assert used == [0.9 * 0.25, "cuda"]
 
 
 @pytest.mark.faults

@@ -10,7 +10,7 @@ import pytest
 from study.config.loading import load_config
 from study.data.sources import EncodedDataset, find_datasets
 from study.planning.grid import expand
-from study.planning.packing import PlannedPack, make_packs, pack_limits
+from study.planning.packing import PlannedPack, largest_packs, make_packs, pack_limits
 from tests.study.planning.examples import runs_of
 from trainables.pack import DatasetKey
 
@@ -26,6 +26,9 @@ def test_packs_hold_every_missing_run_once_and_share_their_structure() -> None:
         assert [run.member for run in planned.runs] == list(planned.pack.members)
         assert {run.structure for run in planned.runs} == {planned.pack.structure}
     assert len({planned.name for planned in packs}) == len(packs)
+    key = DatasetKey("digits", "mlp")
+    own = [planned for planned in packs if planned.pack.structure.dataset_key == key]
+    assert largest_packs(packs)[key] == max(len(planned.runs) for planned in own) > 1
 
 
 def test_every_worker_gets_a_pack() -> None:

@@ -16,11 +16,11 @@ def test_a_metric_with_a_value_that_is_not_finite_is_left_out() -> None:
 def test_sentence_23_nothing_is_kept_from_the_epoch_of_divergence_on() -> None:
     history = History(2)
     for epoch in (1, 2, 3):
-        losses = torch.tensor([1.0, torch.inf if epoch == 2 else 0.5])
-        history.check_divergence(epoch, losses)
-        history.record(epoch, {"train/loss": torch.tensor([1.0, 0.5])})
+        probe = torch.tensor([1.0, torch.inf if epoch == 2 else 0.5])
+        history.record(epoch, {"train/loss": torch.tensor([1.0, 0.5]), "train/probe_loss": probe})
+        history.check_divergence(epoch, ("train/loss", "train/probe_loss"))
     assert history.diverged == [None, 2]
-    assert list(history.points(1)) == [("train/loss", 1, 0.5)]
+    assert list(history.points(1)) == [("train/loss", 1, 0.5), ("train/probe_loss", 1, 0.5)]
 
 
 def test_a_mean_over_epochs_does_not_depend_on_the_pack() -> None:

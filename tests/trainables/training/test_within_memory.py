@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import trainables.training.within_memory
 from tests.trainables.test_invariants import ALONE, DIGITS, OTHERS, points
 from trainables.datasets.registry import load_vectors
 from trainables.datasets.splits import Dataset
+from trainables.devices import release_memory
 from trainables.pack import Pack
 from trainables.training.history import History
 from trainables.training.loop import train_pack
@@ -22,6 +24,7 @@ PACK = Pack(DIGITS, (ALONE, *OTHERS[:4]))
 SHORTAGES = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     RuntimeError("[enforce fail at alloc_cpu.cpp:121] data. DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
     MemoryError(),
 ]
 
@@ -40,7 +43,7 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch, most: int, error: BaseExcep
     return tried
 
 
-@pytest.mark.parametrize("error", SHORTAGES, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", SHORTAGES, ids=["cuda", "cpu", "cudnn", "python"])
 def test_a_pack_that_does_not_fit_is_halved_until_it_fits_with_the_same_results(
     monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
@@ -108,11 +111,27 @@ def test_a_pack_that_is_halved_later_goes_on_from_its_snapshot(monkeypatch: pyte
 
 
 @pytest.mark.gpu
-def test_a_gpu_that_is_almost_full_trains_in_halves() -> None:
-    torch.cuda.set_per_process_memory_fraction(0.002)
+def test_a_gpu_that_is_almost_full_trains_in_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has more memory than half of the pack needs, and less than the whole."""
+    digits, members = load_vectors("digits"), tuple(replace(ALONE, seed=seed) for seed in range(64))
+    needed, histories = [], []
+    for size in (32, 64):
+        release_memory()
+        torch.cuda.reset_peak_memory_stats()
+        histories.append(train_pack(Pack(DIGITS, members[:size]), digits, "cuda"))
+        needed.append(torch.cuda.max_memory_allocated())
+    assert needed[1] > 1.2 * needed[0]
+    release_memory()
+    tried = short_of_memory(monkeypatch, 64, SHORTAGES[0])
+    _, all_memory = torch.cuda.mem_get_info()
+    torch.cuda.set_per_process_memory_fraction(sum(needed) / 2 / all_memory)
     try:
-        pack = Pack(DIGITS, tuple(OTHERS[:15]))
-        halves = train_within_memory(pack, load_vectors("digits"), "cuda")
+        halves = train_within_memory(Pack(DIGITS, members), digits, "cuda")
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert halves.members == 15
+    assert tried[0] == 64
+    assert len(tried) >= 3, "the whole, and its halves at least"
+    assert halves.members == 64
+    for member in (0, 63):
+        loss = points(halves, member)["train/loss", 1]
+        assert loss == pytest.approx(points(histories[1], member)["train/loss", 1], rel=1e-3)
