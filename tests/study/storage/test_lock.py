@@ -159,7 +159,7 @@ def test_a_session_that_was_taken_over_records_nothing_more(
 
         yield raise_if_taken_over
 
-    def end_a_pack(*arguments: Any) -> None:
+    def end_a_pack(*arguments: Any, **more: Any) -> None:
         *_, listener, _, _ = arguments  # the deadline, and how often runs are shown
         listener.on_result(0, None, 1.0, "cpu")
 
