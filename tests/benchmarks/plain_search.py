@@ -116,16 +116,22 @@ def _drawn(own: Range | tuple[float, ...]) -> Any:
     return tune.loguniform(own.low, own.high) if isinstance(own, Range) else tune.choice(list(own))
 
 
+def check_plain(config: StudyConfig) -> None:
+    """Raises ValueError if the study is none that the plain way can do."""
+    odd = [dataset for dataset, encoder in config.dataset_encoders() if encoder != "mlp"]
+    odd += [loss for loss in config.losses if config.miners.of(loss) != ("all",)]
+    odd += ["normalized embeddings"] if any(config.normalize.all) else []
+    if odd:
+        raise ValueError(f"the plain way has an mlp on vectors, all candidates and raw embeddings: not so {odd}")
+
+
 def searches(config: StudyConfig, seeds: int, folder: Path) -> Iterator[Searched]:
     """The searches of some seeds, one after the other, in one Ray and one file of MLflow's.
 
     Raises:
         ValueError: If the study is none that the plain way can do.
     """
-    odd = [dataset for dataset, encoder in config.dataset_encoders() if encoder != "mlp"]
-    odd += [loss for loss in config.losses if config.miners.of(loss) != ("all",)]
-    if odd or config.normalize:
-        raise ValueError(f"the plain way has an mlp on vectors, all candidates and raw embeddings: not so {odd}")
+    check_plain(config)
     # By itself Tune lets one trial wait, for an actor that is free. Short trials would then all be one actor's.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(CORES)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # MLflow is told: Tune need not write files as well

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from study.command import read_command
-from tests.benchmarks.plain_search import Searched, rungs_of
+from tests.benchmarks.plain_search import Searched, check_plain, rungs_of
 from tests.benchmarks.recorded_searches import RecordedSearches
 from tests.benchmarks.time_to_verdict import WAYS, options_of, order, read_arguments
 from tests.benchmarks.verdict_report import OwnTimes, PlainTimes, report
@@ -24,6 +24,13 @@ def test_a_plain_run_is_validated_where_asha_may_stop_it() -> None:
     )
     assert rungs_of(halving) == (3, 9, 27, 50)
     assert rungs_of(whole) == (50,)
+
+
+def test_the_plain_way_takes_the_demo_and_refuses_what_it_cannot_do() -> None:
+    check_plain(read_command(["--preset", "demo"])[0])
+    for odd in (["--normalize"], ["--miners", "hard"], ["--datasets", "mnist"]):
+        with pytest.raises(ValueError, match="not so"):
+            check_plain(read_command(["--preset", "demo", *odd])[0])
 
 
 def test_a_sample_is_scaled_by_its_searches_and_starts_once() -> None:
