@@ -30,11 +30,23 @@ PAPER = Path(__file__).parent / "claims.yaml"
 PAPER_ADDRESS = "https://arxiv.org/abs/2510.02161"
 _LONGEST_STATEMENT = 400  # characters
 _MOST_CLAIMS = 1000
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(name_text)]
+
+
+def _name(text: str) -> str:
+    return name_text(
+        text
+    )  # early versions of pydantic give every second parameter, optional or not, something of theirs
+
+
+def _message(text: str) -> str:
+    return message_text(text)
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_name)]
 Sentence = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=_LONGEST_STATEMENT),
-    AfterValidator(message_text),
+    AfterValidator(_message),
 ]
 
 
